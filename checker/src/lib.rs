@@ -1,0 +1,1 @@
+//! What is proved: guarantees, anomalies and the finders that decide a history.

@@ -1,0 +1,3 @@
+//! The `onceproof` program.
+
+fn main() {}

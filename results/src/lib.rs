@@ -1,0 +1,1 @@
+//! What is kept and shown: the run directory and the reports.
