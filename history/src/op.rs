@@ -134,7 +134,9 @@ pub enum Op {
         id: FaultId,
         /// What it did, in words (frames dropped, process gone…).
         effect: String,
-        /// Whether it had any effect at all.
+        /// What it did, in numbers: `frames-dropped`, `responses-lost`, `records-in-lost-responses`…
+        counters: std::collections::BTreeMap<String, u64>,
+        /// Whether it had any effect at all: a fault that did nothing makes the run unknown.
         bit: bool,
     },
     /// What one broker answered when it was asked for metadata.

@@ -1,0 +1,1 @@
+//! Commands and options, and what each command prints.

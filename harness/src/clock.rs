@@ -1,0 +1,16 @@
+//! The one place where time enters.
+//!
+//! Everything that is recorded uses CLOCK_MONOTONIC, which all namespaces of a machine share, so that the
+//! real-time order between brokers' faults and clients' calls is known. Wall-clock time is for names of
+//! folders and for people.
+
+use history::ids::Nanos;
+
+/// CLOCK_MONOTONIC now.
+pub fn now() -> Nanos {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .unwrap_or_else(|error| panic!("CLOCK_MONOTONIC cannot be read: {error}"));
+    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec()).unwrap_or(0);
+    Nanos(seconds * 1_000_000_000 + nanos)
+}

@@ -1,0 +1,1 @@
+//! A cluster of Kafka nodes in the lab.

@@ -1,0 +1,1 @@
+//! Released Kafka versions, resolved into the cache.

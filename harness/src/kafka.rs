@@ -1,0 +1,1 @@
+//! One Kafka node: its properties, storage, JVM and archive.

@@ -1,0 +1,1 @@
+//! The lab: private namespaces, one network namespace per node.

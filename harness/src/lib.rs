@@ -1,0 +1,18 @@
+//! The shell around the pure crates: spec and plan, the lab, the Kafka cluster, supervision, the run.
+
+pub mod cli;
+pub mod clock;
+pub mod cluster;
+pub mod doctor;
+pub mod fetch;
+pub mod kafka;
+pub mod lab;
+pub mod observer;
+pub mod plan;
+pub mod progress;
+pub mod reader;
+pub mod run;
+pub mod spec;
+pub mod storm;
+pub mod supervise;
+pub mod wire;

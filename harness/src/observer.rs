@@ -1,0 +1,1 @@
+//! Who says what about leaders and in-sync replicas.

@@ -1,0 +1,1 @@
+//! The plan: what a spec and a seed resolve to.

@@ -1,0 +1,1 @@
+//! Client workers: started, watched, replaced.

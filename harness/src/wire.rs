@@ -1,0 +1,1 @@
+//! Kafka's wire protocol: the harness's own client.
