@@ -1,1 +1,4 @@
 //! What is proved: guarantees, anomalies and the finders that decide a history.
+
+pub mod anomaly;
+pub mod verdict;
