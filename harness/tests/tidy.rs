@@ -88,7 +88,8 @@ fn every_module_says_what_it_is_for() {
 
 #[test]
 fn no_file_is_a_drawer_and_none_is_huge() {
-    let banned = ["utils.rs", "util.rs", "helpers.rs", "helper.rs", "common.rs", "types.rs", "misc.rs", "mod.rs"];
+    let banned =
+        ["utils.rs", "util.rs", "helpers.rs", "helper.rs", "common.rs", "types.rs", "misc.rs", "mod.rs"];
     for file in all_sources() {
         let name = file.file_name().and_then(|name| name.to_str()).expect("a UTF-8 name");
         assert!(!banned.contains(&name), "{}: split by idea instead", file.display());
