@@ -93,3 +93,14 @@ pub enum Stage {
     /// Whether anything moves at all.
     Liveness,
 }
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Stage::Log => "log",
+            Stage::Delivery => "delivery",
+            Stage::Effect => "effect",
+            Stage::Liveness => "liveness",
+        })
+    }
+}

@@ -1,4 +1,6 @@
 //! What is proved: guarantees, anomalies and the finders that decide a history.
 
 pub mod anomaly;
+pub mod guarantee;
+pub mod question;
 pub mod verdict;
