@@ -2,5 +2,6 @@
 
 pub mod anomaly;
 pub mod guarantee;
+pub mod linear;
 pub mod question;
 pub mod verdict;

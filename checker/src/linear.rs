@@ -1,0 +1,56 @@
+//! Linearizability of objects: is there one order of all operations that real time and the object allow?
+//!
+//! [`check`] splits a history by key, decides the easy classes with polynomial algorithms, each with its proof
+//! beside it, and searches the rest within a budget. The budget counts steps and bytes, never seconds, so a
+//! verdict is a function of the history alone. A violation comes with a small witness that an independent
+//! brute-force checker has confirmed.
+//!
+//! Not here: logs of Kafka, where offsets give the order (`log`), and transactions (`cycles`).
+
+pub mod object;
+pub mod verdict;
+
+pub use object::{History, Recorder};
+pub use verdict::{Verdict, Witness};
+
+use object::Datum;
+use serde::{Deserialize, Serialize};
+
+/// The kind of object that a history speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Model {
+    /// Read, write.
+    Register,
+    /// Read, write, compare-and-set.
+    CasRegister,
+    /// Acquire, release.
+    Mutex,
+    /// Transactions that read and write several registers.
+    MultiRegister,
+    /// First in, first out.
+    Queue,
+    /// In and out in any order.
+    Bag,
+    /// Add an element, read all.
+    Set,
+    /// Strings under keys: get, put, append.
+    AppendKv,
+}
+
+/// What a check may assume and spend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// What a register holds before the first write.
+    pub initial: Datum,
+    /// Transitions that the search may try. 10^9 take about a minute on one core.
+    pub steps: u64,
+    /// Bytes that one search may hold.
+    pub memory: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { initial: Datum::Nil, steps: 1_000_000_000, memory: 2 << 30 }
+    }
+}
