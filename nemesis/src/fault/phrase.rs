@@ -1,0 +1,325 @@
+//! Faults in words: `kill leader of orders/0`, `5 % loss on A <-> B`, `lose response of Produce to shop[0]`.
+//!
+//! A spec gives the verb as a key (`kill = "leader of orders/0"`), a storm gives the whole phrase; both are
+//! read here. What a fault is called in plans, ledgers and sentences is its `Display`, which reads back.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Api, Fault, Rate, Scope};
+use crate::duration;
+use crate::phrase::{Grammar, Misunderstood};
+use crate::target::Target;
+
+/// One kind of fault, for the reference (`docs/faults.md`, `onceproof list faults`).
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Key in a spec.
+    pub key: &'static str,
+    /// Its forms.
+    pub forms: &'static [&'static str],
+    /// What it does.
+    pub does: &'static str,
+    /// What undoes it.
+    pub heals: &'static str,
+    /// What the ledger wants to see before it says that the fault bit.
+    pub bites: &'static str,
+    /// An example.
+    pub example: &'static str,
+}
+
+/// Every kind of fault that a spec may name.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        key: "kill",
+        forms: &["kill TARGET"],
+        does: "SIGKILL to the process. Page cache survives, sockets are closed by the kernel.",
+        heals: "the process is started again; a client comes back as a new process with a new identity",
+        bites: "every targeted process was found gone",
+        example: "kill = \"leader of orders/0\"",
+    },
+    Kind {
+        key: "pause",
+        forms: &["pause TARGET"],
+        does: "SIGSTOP to the process: it holds its sockets and its memory and does nothing.",
+        heals: "SIGCONT",
+        bites: "every targeted process was found stopped",
+        example: "pause = \"billing[0]\"",
+    },
+    Kind {
+        key: "isolate",
+        forms: &["isolate TARGET"],
+        does: "Drops every frame between the target and all other nodes, both ways.",
+        heals: "the rule is removed",
+        bites: "at least one frame was dropped",
+        example: "isolate = \"any broker\"",
+    },
+    Kind {
+        key: "partition",
+        forms: &["partition A <-> B", "partition A -> B", "partition halves"],
+        does: "Drops every frame between two targets, both ways or one way. `halves` splits the brokers; \
+               the controller stays with the larger half and clients reach both.",
+        heals: "the rule is removed",
+        bites: "at least one frame was dropped",
+        example: "partition = \"leader of orders/0 <-> followers of orders/0\"",
+    },
+    Kind {
+        key: "loss",
+        forms: &["P % loss on A <-> B", "P % loss on A -> B", "P % loss on TARGET"],
+        does: "Drops each wire packet with this probability (large frames are segmented first).",
+        heals: "the rule is removed",
+        bites: "at least one frame was dropped",
+        example: "loss = \"5 % on all clients <-> all brokers\"",
+    },
+    Kind {
+        key: "delay",
+        forms: &["D delay on A <-> B", "D ± J delay on A -> B", "D delay on TARGET"],
+        does: "Delays each frame by D, more or less by J, uniformly; frames of a link keep their order.",
+        heals: "the rule is removed; what was delayed still arrives",
+        bites: "at least one frame was delayed",
+        example: "delay = \"100ms ± 20ms on broker 1 -> controller\"",
+    },
+    Kind {
+        key: "lose",
+        forms: &["lose response of API", "lose response of API to TARGET"],
+        does: "Lets the request through, waits until it was executed and answered, and loses the answer; the \
+               connection is then reset. `nth` says which request is the first, `count` how many in a row.",
+        heals: "by itself, once all are lost",
+        bites: "exactly as many responses were lost as planned",
+        example: "lose = \"response of Produce to shop[0]\"",
+    },
+    Kind {
+        key: "hold",
+        forms: &["hold API from TARGET"],
+        does: "Holds the nth such request, and everything behind it on its connection, on the way to the broker.",
+        heals: "what was held is released in order; it is executed even if its sender has gone",
+        bites: "at least one request was held",
+        example: "hold = \"Fetch from followers of orders/0\"",
+    },
+];
+
+/// The forms of a fault, for errors.
+pub const FORMS: &[&str] = &[
+    "kill TARGET",
+    "pause TARGET",
+    "isolate TARGET",
+    "partition A <-> B",
+    "partition A -> B",
+    "partition halves",
+    "P % loss on A <-> B",
+    "D ± J delay on A <-> B",
+    "lose response of API to TARGET",
+    "hold API from TARGET",
+];
+
+const GRAMMAR: Grammar<Fault> = Grammar {
+    what: "fault",
+    alternatives: FORMS,
+    words: &[
+        "kill",
+        "pause",
+        "isolate",
+        "partition",
+        "halves",
+        "loss",
+        "on",
+        "delay",
+        "lose",
+        "response",
+        "of",
+        "to",
+        "hold",
+        "from",
+        "leader",
+        "follower",
+        "followers",
+        "broker",
+        "brokers",
+        "any",
+        "all",
+        "controller",
+        "coordinator",
+        "group",
+        "client",
+        "clients",
+        "produce",
+        "fetch",
+    ],
+    read,
+};
+
+fn read(phrase: &str) -> Option<Fault> {
+    if let Some((verb, rest)) = phrase.split_once(' ') {
+        let fault = match verb {
+            "kill" => rest.parse().ok().map(|target| Fault::Kill { target }),
+            "pause" => rest.parse().ok().map(|target| Fault::Pause { target }),
+            "isolate" => rest.parse().ok().map(|target| Fault::Cut { scope: Scope::Around(target) }),
+            "partition" => partition(rest),
+            "lose" => lost_response(rest),
+            "hold" => hold(rest),
+            _ => None,
+        };
+        if fault.is_some() {
+            return fault;
+        }
+    }
+    let (what, scope) = phrase.split_once(" on ")?;
+    match (what.strip_suffix(" loss"), what.strip_suffix(" delay")) {
+        (Some(rate), _) => loss(rate, scope),
+        (_, Some(delay)) => delayed(delay, scope),
+        (None, None) => None,
+    }
+}
+
+fn partition(phrase: &str) -> Option<Fault> {
+    match phrase {
+        "halves" => Some(Fault::Cut { scope: Scope::Halves }),
+        link => match scope(link)? {
+            Scope::Around(_) => None,
+            scope @ (Scope::Between(..) | Scope::OneWay(..) | Scope::Halves) => Some(Fault::Cut { scope }),
+        },
+    }
+}
+
+fn scope(phrase: &str) -> Option<Scope> {
+    let targets =
+        |(a, b): (&str, &str)| Some((a.trim().parse::<Target>().ok()?, b.trim().parse::<Target>().ok()?));
+    if let Some(ends) = phrase.split_once("<->") {
+        return targets(ends).map(|(a, b)| Scope::Between(a, b));
+    }
+    if let Some(ends) = phrase.split_once("->") {
+        return targets(ends).map(|(a, b)| Scope::OneWay(a, b));
+    }
+    phrase.parse().ok().map(Scope::Around)
+}
+
+fn loss(rate: &str, on: &str) -> Option<Fault> {
+    let percent = rate.strip_suffix('%')?.trim_end();
+    let (whole, fraction) = percent.split_once('.').unwrap_or((percent, "0"));
+    let digits = |text: &str| !text.is_empty() && text.len() <= 4 && text.chars().all(|c| c.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let scale = 10_u32.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let ppm = whole.parse::<u32>().ok()? * 10_000 + fraction.parse::<u32>().ok()? * 10_000 / scale;
+    (1..=1_000_000).contains(&ppm).then_some(())?;
+    Some(Fault::Loss { rate: Rate(ppm), scope: scope(on)? })
+}
+
+fn delayed(delay: &str, on: &str) -> Option<Fault> {
+    let (delay, jitter) = delay.split_once('±').or_else(|| delay.split_once("+-")).unwrap_or((delay, "0s"));
+    let (delay, jitter) = (duration::parse(delay).ok()?, duration::parse(jitter).ok()?);
+    (jitter <= delay && delay > Duration::ZERO).then_some(())?;
+    Some(Fault::Delay { delay, jitter, scope: scope(on)? })
+}
+
+fn lost_response(phrase: &str) -> Option<Fault> {
+    let what = phrase.strip_prefix("response of ").or_else(|| phrase.strip_prefix("responses of "))?;
+    let (api, client) = match what.split_once(" to ").or_else(|| what.split_once(" from ")) {
+        Some((api, client)) => (api, Some(client.parse().ok()?)),
+        None => (what, None),
+    };
+    Some(Fault::LoseResponse { api: Api::named(api)?, client, nth: 1, count: 1 })
+}
+
+fn hold(phrase: &str) -> Option<Fault> {
+    let (api, from) = phrase.split_once(" from ").or_else(|| phrase.split_once(" of "))?;
+    Some(Fault::Hold { api: Api::named(api)?, from: from.parse().ok()?, nth: 1 })
+}
+
+/// The value of a spec's `partition`: `A <-> B`, `A -> B` or `halves`.
+///
+/// # Errors
+/// When it cannot be understood.
+pub fn read_partition(value: &str) -> Result<Fault, Misunderstood> {
+    with_verb(&format!("partition {value}"), value)
+}
+
+/// The value of a spec's `loss`: `5 % on A <-> B`.
+///
+/// # Errors
+/// When it cannot be understood.
+pub fn read_loss(value: &str) -> Result<Fault, Misunderstood> {
+    with_verb(&value.replacen(" on ", " loss on ", 1), value)
+}
+
+/// The value of a spec's `delay`: `100ms ± 20ms on A <-> B`.
+///
+/// # Errors
+/// When it cannot be understood.
+pub fn read_delay(value: &str) -> Result<Fault, Misunderstood> {
+    with_verb(&value.replacen(" on ", " delay on ", 1), value)
+}
+
+/// The value of a spec's `lose`: `response of Produce to shop[0]`.
+///
+/// # Errors
+/// When it cannot be understood.
+pub fn read_response(value: &str) -> Result<Fault, Misunderstood> {
+    with_verb(&format!("lose {value}"), value)
+}
+
+/// The value of a spec's `hold`: `Fetch from followers of orders/0`.
+///
+/// # Errors
+/// When it cannot be understood.
+pub fn read_hold(value: &str) -> Result<Fault, Misunderstood> {
+    with_verb(&format!("hold {value}"), value)
+}
+
+/// Reads a whole phrase; an error shows the value as the user wrote it, not the phrase made of it.
+fn with_verb(phrase: &str, value: &str) -> Result<Fault, Misunderstood> {
+    GRAMMAR.parse(phrase).map_err(|error| Misunderstood { phrase: value.to_owned(), ..error })
+}
+
+impl std::str::FromStr for Fault {
+    type Err = Misunderstood;
+
+    fn from_str(phrase: &str) -> Result<Self, Misunderstood> {
+        GRAMMAR.parse(phrase)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Around(target) => target.fmt(f),
+            Self::Between(a, b) => write!(f, "{a} <-> {b}"),
+            Self::OneWay(a, b) => write!(f, "{a} -> {b}"),
+            Self::Halves => f.write_str("halves"),
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / 10_000, format!("{:04}", self.0 % 10_000));
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{whole} %"),
+            fraction => write!(f, "{whole}.{fraction} %"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill { target } => write!(f, "kill {target}"),
+            Self::Pause { target } => write!(f, "pause {target}"),
+            Self::Cut { scope: Scope::Around(target) } => write!(f, "isolate {target}"),
+            Self::Cut { scope } => write!(f, "partition {scope}"),
+            Self::Loss { rate, scope } => write!(f, "{rate} loss on {scope}"),
+            Self::Delay { delay, jitter, scope } if jitter.is_zero() => {
+                write!(f, "{} delay on {scope}", duration::words(*delay))
+            }
+            Self::Delay { delay, jitter, scope } => {
+                write!(f, "{} ± {} delay on {scope}", duration::words(*delay), duration::words(*jitter))
+            }
+            Self::LoseResponse { api, client: None, .. } => write!(f, "lose response of {api}"),
+            Self::LoseResponse { api, client: Some(client), .. } => {
+                write!(f, "lose response of {api} to {client}")
+            }
+            Self::Hold { api, from, .. } => write!(f, "hold {api} from {from}"),
+        }
+    }
+}
