@@ -1,0 +1,379 @@
+//! What the finders hand over: exact counts, and the first and last few witnesses of each anomaly.
+//!
+//! A history with ten million lost records must cost no more memory than one with ten, so a finding is an
+//! interval of records with one cause, and of the findings only the first and last [`KEEP`] are kept; counts
+//! stay exact. Order is the order of the logs, then of the evidence within a log, so that the same history
+//! gives the same findings byte for byte. What is forbidden is not decided here: a finder reports whatever it
+//! sees and the claim decides.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use history::ids::{LogId, Nanos, Offset, Process, Value};
+use serde::Serialize;
+
+use crate::anomaly::Anomaly;
+
+/// How many findings are kept from the beginning, and how many from the end, of each anomaly.
+pub const KEEP: usize = 10;
+
+/// Everything that the finders saw in one history.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// By anomaly; an anomaly that was not seen has no entry.
+    pub anomalies: BTreeMap<Anomaly, Tally>,
+    /// What was judged, and what is no anomaly but worth saying.
+    pub counts: Counts,
+    /// What each group was handed.
+    pub groups: BTreeMap<String, GroupCounts>,
+    /// What was seen of each log.
+    pub logs: BTreeMap<LogId, LogCounts>,
+}
+
+/// How often one anomaly was seen, and its witnesses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Exact number: of records (or extra copies, deliveries, steps) as the anomaly's finder documents.
+    pub count: u64,
+    /// The first [`KEEP`] findings.
+    pub first: Vec<Finding>,
+    /// The last [`KEEP`] findings that are not among the first.
+    pub last: VecDeque<Finding>,
+    /// Exact number of findings (intervals) that the count is made of.
+    pub findings: u64,
+    /// Exact number by log.
+    pub logs: BTreeMap<LogId, u64>,
+    /// Exact number by cause, for `redelivered`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub causes: BTreeMap<Cause, u64>,
+}
+
+/// Consecutive records that show the same anomaly for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What it shows.
+    pub anomaly: Anomaly,
+    /// The log.
+    pub log: LogId,
+    /// The group, for anomalies of the delivery stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Number of records (extra copies, deliveries, steps) in the interval.
+    pub count: u64,
+    /// Value of the first record, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Value>,
+    /// Value of the last record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Value>,
+    /// First and last offset, where the records have or had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offsets: Option<(Offset, Offset)>,
+    /// Why, for `redelivered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// The events that show it, for the first record of the interval; earliest first where times are known.
+    pub sightings: Vec<Sighting>,
+}
+
+/// One thing that was seen and that the anomaly follows from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "seen", rename_all = "kebab-case")]
+pub enum Sighting {
+    /// A record was handed to the client library.
+    Sent {
+        /// The record.
+        value: Value,
+        /// When, rounded down to a microsecond.
+        time: Nanos,
+    },
+    /// The send was acknowledged.
+    Acknowledged {
+        /// The record.
+        value: Value,
+        /// At which offset, where the protocol says.
+        offset: Option<Offset>,
+        /// When, rounded up to a microsecond.
+        time: Nanos,
+    },
+    /// The send ended as failed.
+    Failed {
+        /// The record.
+        value: Value,
+        /// Error code.
+        code: i32,
+        /// When, rounded up to a microsecond.
+        time: Nanos,
+    },
+    /// The outcome of the send is unknown.
+    Unknown {
+        /// The record.
+        value: Value,
+        /// Error code, 0 where the send was never completed.
+        code: i32,
+        /// When it was completed, none where it never was.
+        time: Option<Nanos>,
+    },
+    /// The final read found a record.
+    InLog {
+        /// Its value.
+        value: Value,
+        /// Its offset.
+        offset: Offset,
+    },
+    /// The final read passed an offset and found nothing there.
+    NotInLog {
+        /// The offset.
+        offset: Offset,
+    },
+    /// The final read of the log ended.
+    ReadUpTo {
+        /// First offset that exists.
+        start: Offset,
+        /// Position that was reached.
+        reached: Offset,
+        /// End offset that was asked for before reading.
+        end: Offset,
+    },
+    /// A consumer was returned a record by a poll.
+    Polled {
+        /// The consumer.
+        process: Process,
+        /// The record.
+        value: Value,
+        /// Its offset.
+        offset: Offset,
+        /// When the poll returned, rounded up to a microsecond.
+        time: Nanos,
+    },
+    /// A consumer handed a record over to processing.
+    HandedOver {
+        /// The consumer.
+        process: Process,
+        /// Offset of the record.
+        offset: Offset,
+        /// When, rounded up to a microsecond.
+        time: Nanos,
+    },
+    /// A consumer was given the log.
+    Assigned {
+        /// The consumer.
+        process: Process,
+        /// When.
+        time: Nanos,
+    },
+    /// A consumer set its position.
+    Sought {
+        /// The consumer.
+        process: Process,
+        /// Where to.
+        offset: Offset,
+        /// When.
+        time: Nanos,
+    },
+    /// A process was found dead.
+    Crashed {
+        /// The process.
+        process: Process,
+        /// When it was noticed.
+        time: Nanos,
+    },
+    /// The group's position was committed.
+    Committed {
+        /// By whom.
+        process: Process,
+        /// The next offset to read.
+        next: Offset,
+        /// When the commit was acknowledged.
+        time: Nanos,
+    },
+    /// An end offset was read.
+    EndRead {
+        /// By whom.
+        process: Process,
+        /// The end offset.
+        end: Offset,
+        /// When the question was asked.
+        invoked: Nanos,
+        /// When it was answered.
+        returned: Nanos,
+    },
+    /// A record that is not one of ours.
+    Foreign {
+        /// Where it was read.
+        offset: Offset,
+        /// What is wrong with it, in words.
+        why: String,
+    },
+}
+
+/// Why a record was delivered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The member that had it died before its position was committed.
+    CrashBeforeCommit,
+    /// The log moved to another member (or back) before the position was committed.
+    Rebalance,
+    /// A member set its position back.
+    Rewind,
+    /// None of these.
+    Unexplained,
+}
+
+/// Totals over all logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Records sent.
+    pub sent: u64,
+    /// Of these: acknowledged, with or without an offset.
+    pub acknowledged: u64,
+    /// Of the acknowledged: without an offset (`acks=0`).
+    pub without_offset: u64,
+    /// Of these: failed.
+    pub failed: u64,
+    /// Of these: outcome unknown, or never completed.
+    pub unknown: u64,
+    /// Outcome unknown and in the log.
+    pub recovered: u64,
+    /// Outcome unknown and not in the log.
+    pub absent: u64,
+    /// Failed and in the log.
+    pub failed_present: u64,
+    /// Acknowledged below the log's start: deleted by retention, not lost.
+    pub expired: u64,
+    /// Records of ours in the final read (or, without one, at distinct offsets of all reads).
+    pub in_log: u64,
+    /// Records polled by consumers.
+    pub polled: u64,
+    /// Records handed over to processing, where the history says so.
+    pub handed_over: u64,
+    /// Logs with records or sends.
+    pub logs: u64,
+    /// Logs whose final read is missing or did not reach the end offset.
+    pub logs_not_read_to_the_end: u64,
+}
+
+/// What one group was handed, over all logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GroupCounts {
+    /// Records polled by its members.
+    pub polled: u64,
+    /// Deliveries judged: hand-overs to processing where the group records them, polls otherwise.
+    pub delivered: u64,
+    /// Whether hand-overs are recorded.
+    pub records_hand_over: bool,
+    /// Records of the committed log delivered at least once.
+    pub distinct: u64,
+    /// Records of the committed log at or above the position that the group drained to.
+    pub not_drained: u64,
+}
+
+/// What was seen of one log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LogCounts {
+    /// Records sent to it.
+    pub sent: u64,
+    /// Of these acknowledged.
+    pub acknowledged: u64,
+    /// Records of ours found in it.
+    pub in_log: u64,
+    /// Whether the final read reached the end offset.
+    pub read_to_the_end: bool,
+}
+
+impl Findings {
+    /// Number of records (copies, deliveries, steps) that show this anomaly.
+    pub fn count(&self, anomaly: Anomaly) -> u64 {
+        self.anomalies.get(&anomaly).map_or(0, |tally| tally.count)
+    }
+
+    /// Adds one finding.
+    pub fn push(&mut self, finding: Finding) {
+        self.anomalies.entry(finding.anomaly).or_default().push(finding);
+    }
+
+    /// Adds everything of `later`, whose evidence follows that of `self`.
+    pub fn append(&mut self, later: Findings) {
+        for (anomaly, tally) in later.anomalies {
+            self.anomalies.entry(anomaly).or_default().append(tally);
+        }
+        self.counts.add(&later.counts);
+        for (group, counts) in later.groups {
+            self.groups.entry(group).or_default().add(&counts);
+        }
+        self.logs.extend(later.logs);
+    }
+}
+
+impl Tally {
+    /// Adds one finding.
+    pub fn push(&mut self, finding: Finding) {
+        self.count += finding.count;
+        self.findings += 1;
+        *self.logs.entry(finding.log).or_default() += finding.count;
+        if let Some(cause) = finding.cause {
+            *self.causes.entry(cause).or_default() += finding.count;
+        }
+        self.keep(finding);
+    }
+
+    /// Adds the findings of `later`, which follow those of `self`.
+    pub fn append(&mut self, later: Tally) {
+        self.count += later.count;
+        self.findings += later.findings;
+        for (log, count) in later.logs {
+            *self.logs.entry(log).or_default() += count;
+        }
+        for (cause, count) in later.causes {
+            *self.causes.entry(cause).or_default() += count;
+        }
+        for finding in later.first.into_iter().chain(later.last) {
+            self.keep(finding);
+        }
+    }
+
+    /// The findings that were kept, in order.
+    pub fn witnesses(&self) -> impl Iterator<Item = &Finding> {
+        self.first.iter().chain(&self.last)
+    }
+
+    fn keep(&mut self, finding: Finding) {
+        if self.first.len() < KEEP {
+            self.first.push(finding);
+            return;
+        }
+        if self.last.len() == KEEP {
+            self.last.pop_front();
+        }
+        self.last.push_back(finding);
+    }
+}
+
+impl Counts {
+    fn add(&mut self, other: &Counts) {
+        self.sent += other.sent;
+        self.acknowledged += other.acknowledged;
+        self.without_offset += other.without_offset;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+        self.recovered += other.recovered;
+        self.absent += other.absent;
+        self.failed_present += other.failed_present;
+        self.expired += other.expired;
+        self.in_log += other.in_log;
+        self.polled += other.polled;
+        self.handed_over += other.handed_over;
+        self.logs += other.logs;
+        self.logs_not_read_to_the_end += other.logs_not_read_to_the_end;
+    }
+}
+
+impl GroupCounts {
+    fn add(&mut self, other: &GroupCounts) {
+        self.polled += other.polled;
+        self.delivered += other.delivered;
+        self.records_hand_over |= other.records_hand_over;
+        self.distinct += other.distinct;
+        self.not_drained += other.not_drained;
+    }
+}
