@@ -5,4 +5,6 @@
 //! readers and writers of its own files: no clock, no randomness, no network, no Kafka client.
 
 pub mod ids;
+pub mod journal;
 pub mod op;
+pub mod payload;
