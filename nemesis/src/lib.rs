@@ -5,4 +5,5 @@ pub mod fault;
 pub mod ledger;
 pub mod phrase;
 pub mod schedule;
+pub mod switch;
 pub mod target;
