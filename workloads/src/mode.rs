@@ -1,0 +1,162 @@
+//! The delivery modes as data: what each promises, which fault shows its limit, what it asks of the client.
+//!
+//! `onceproof list modes` prints this table. It holds the modes that work; one that does not is absent. A mode
+//! is not a guarantee: what a run must show is the spec's claim, and the checker never reads this file.
+
+use crate::protocol::Commit;
+use crate::step::Step;
+
+/// One way in which applications produce or consume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// Short name, as in the documentation: `M3`.
+    pub id: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// What it promises.
+    pub promises: &'static str,
+    /// The fault that shows its limit.
+    pub limit: &'static str,
+    /// What the spec has to say for it, with librdkafka: properties, or the consumer's commit mode.
+    pub librdkafka: &'static [(&'static str, &'static str)],
+    /// For a consumer: when it commits.
+    pub commit: Option<Commit>,
+}
+
+/// The modes that work.
+pub const MODES: [Mode; 9] = [
+    Mode {
+        id: "M1",
+        name: "producer acks=0",
+        promises: "at most once",
+        limit: "leader killed: records acknowledged to the application are gone",
+        librdkafka: &[("acks", "0")],
+        commit: None,
+    },
+    Mode {
+        id: "M2",
+        name: "producer retries=0",
+        promises: "at most once in the log",
+        limit: "lost acknowledgement: the application saw an error, the record is there (unknown, never a duplicate)",
+        librdkafka: &[("retries", "0")],
+        commit: None,
+    },
+    Mode {
+        id: "M3",
+        name: "producer acks=1",
+        promises: "at least once while the leader lives",
+        limit: "leader killed while followers lag: acknowledged records are truncated",
+        librdkafka: &[("acks", "1")],
+        commit: None,
+    },
+    Mode {
+        id: "M4",
+        name: "producer acks=all with retries, no idempotence",
+        promises: "at least once",
+        limit: "acknowledgement lost on the way back: stored twice; with several requests in flight also reordered",
+        librdkafka: &[("acks", "all")],
+        commit: None,
+    },
+    Mode {
+        id: "M5",
+        name: "idempotent producer",
+        promises: "exactly once in the log per producer session",
+        limit: "none in one session; an application that sends again after a timeout or a restart duplicates",
+        librdkafka: &[("enable.idempotence", "true")],
+        commit: None,
+    },
+    Mode {
+        id: "M7",
+        name: "consumer auto-commit",
+        promises: "neither, in general",
+        limit: "crash: records lost or redelivered, depending on client family and threading",
+        librdkafka: &[],
+        commit: Some(Commit::Auto),
+    },
+    Mode {
+        id: "M8",
+        name: "commit before processing",
+        promises: "at most once",
+        limit: "crash between commit and effect loses",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::Before),
+    },
+    Mode {
+        id: "M9",
+        name: "commit after processing, waiting for the answer",
+        promises: "at least once",
+        limit: "crash between effect and commit duplicates",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::AfterSync),
+    },
+    Mode {
+        id: "M9",
+        name: "commit after processing, not waiting",
+        promises: "at least once",
+        limit: "crash between effect and commit duplicates, by more than when waiting",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::AfterAsync),
+    },
+];
+
+/// The steps that a producer passes, in order.
+pub const PRODUCER_STEPS: &[Step] = &[Step::Sending, Step::Sent, Step::Acknowledged];
+
+impl Commit {
+    /// The name as in a spec and in the protocol.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AfterSync => "after-sync",
+            Self::AfterAsync => "after-async",
+            Self::Before => "before",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The steps that a consumer passes for each record, in order.
+    pub fn steps(self) -> &'static [Step] {
+        match self {
+            Self::AfterSync | Self::AfterAsync => &[
+                Step::Polled,
+                Step::Processing,
+                Step::EffectBegun,
+                Step::EffectDone,
+                Step::CommitSent,
+                Step::CommitKnown,
+            ],
+            Self::Before => &[
+                Step::Polled,
+                Step::CommitSent,
+                Step::CommitKnown,
+                Step::Processing,
+                Step::EffectBegun,
+                Step::EffectDone,
+            ],
+            // When the library's timer commits is not the application's to know.
+            Self::Auto => &[Step::Polled, Step::Processing, Step::EffectBegun, Step::EffectDone],
+        }
+    }
+
+    /// Properties that the mode sets, and that a spec must not contradict.
+    pub fn implied(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::AfterSync | Self::AfterAsync | Self::Before => &[("enable.auto.commit", "false")],
+            Self::Auto => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_mode_lists_what_its_commit_mode_implies() {
+        for mode in MODES {
+            if let Some(commit) = mode.commit {
+                assert_eq!(mode.librdkafka, commit.implied(), "{}", mode.name);
+                assert_eq!(serde_json::to_string(&commit).unwrap(), format!("\"{}\"", commit.name()));
+            }
+        }
+    }
+}
