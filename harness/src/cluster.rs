@@ -1,1 +1,369 @@
-//! A cluster of Kafka nodes in the lab.
+//! A cluster of Kafka nodes: one controller and some brokers, each a process on a node of its own.
+//!
+//! Nodes start side by side and are ready when the protocol says so: every broker's metadata shows every
+//! broker, and a record with `acks=all` goes through. A log line or a pause never counts. Whatever is done
+//! to a node comes back with proof (a process id, an exit status, a state read from the kernel), because a
+//! fault that did nothing must not be believed.
+//!
+//! The nodes are made by a [`Site`]: the lab in a run, plain loopback in development and benchmarks. The code
+//! path is the same.
+
+mod process;
+mod ready;
+pub mod site;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use history::ids::NodeId;
+use nix::sys::signal::Signal;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::kafka::java::{Java, JavaError};
+use crate::kafka::jvm::{ArchiveUse, Jvm};
+use crate::kafka::properties::{self, Addresses, Refused};
+use crate::kafka::release::{Release, ReleaseError};
+use crate::kafka::storage::{Storage, StorageError};
+use crate::kafka::{CLIENT_PORT, CONTROLLER, KafkaPlan, Member, Role, logging};
+
+pub use process::{Exit, How, NodeExit, SignalError};
+pub use ready::PROBE_TOPIC;
+pub use site::{Loopback, Site};
+
+use process::{Process, Start};
+use ready::Lacking;
+
+/// How long a signal may take to show its effect.
+const SIGNAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is prepared before a cluster can start: made outside the lab, from the cache where possible.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The jars.
+    pub release: Release,
+    /// The Java.
+    pub java: Java,
+    /// Formatted storage.
+    pub storage: Storage,
+    /// The class archive.
+    pub archive: ArchiveUse,
+}
+
+/// Where a cluster keeps its files.
+#[derive(Clone, Debug)]
+pub struct Dirs {
+    /// Configuration and logs: `<logs>/<node>/`. Kept with the run.
+    pub logs: PathBuf,
+    /// Kafka's own data: `<data>/<node>/`. Large; removed with the run's scratch.
+    pub data: PathBuf,
+}
+
+/// Why a cluster did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The spec sets what the harness decides.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// No usable Java.
+    #[error(transparent)]
+    Java(#[from] JavaError),
+    /// The jars.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    /// Formatting or copying storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A file of the run, or the start of a process.
+    #[error("{what}: {error}")]
+    File {
+        /// The file or program.
+        what: String,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// A node ended while it was waited for.
+    #[error("{node} ended with {how} before the cluster was ready; its last words: {said} (logs in {logs})")]
+    Died {
+        /// The node's name.
+        node: String,
+        /// How it ended.
+        how: How,
+        /// The last error of its log.
+        said: String,
+        /// Its folder of logs.
+        logs: PathBuf,
+    },
+    /// Patience ended.
+    #[error("the cluster was not ready within {waited:?}: {}", .lacking.iter().map(|(who, what)| format!("{who}: {what}")).collect::<Vec<_>>().join("; "))]
+    NotReady {
+        /// How long was waited.
+        waited: Duration,
+        /// What was missing at the end.
+        lacking: BTreeMap<String, String>,
+    },
+    /// A signal without effect.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// No such node in this cluster.
+    #[error("the cluster has no node {0}")]
+    NoNode(NodeId),
+}
+
+/// A running cluster. Dropping it kills its nodes.
+#[derive(Debug)]
+pub struct Cluster<S> {
+    site: S,
+    plan: KafkaPlan,
+    dirs: Dirs,
+    prepared: Prepared,
+    addresses: Addresses,
+    nodes: BTreeMap<NodeId, Node>,
+    exits: mpsc::Sender<NodeExit>,
+}
+
+#[derive(Debug)]
+struct Node {
+    member: Member,
+    life: u32,
+    /// Whether the harness itself asked this life to end.
+    asked: bool,
+    process: Process,
+}
+
+impl<S: Site> Cluster<S> {
+    /// Starts all nodes side by side, without waiting for them: see [`Cluster::ready`].
+    ///
+    /// The end of every node, planned or not, is sent to `exits`. Must run in a task, not on a blocking
+    /// thread.
+    pub fn start(
+        site: S,
+        plan: KafkaPlan,
+        prepared: Prepared,
+        dirs: Dirs,
+        exits: mpsc::Sender<NodeExit>,
+    ) -> Result<Self, ClusterError> {
+        properties::check(&plan.server)?;
+        let members = plan.members();
+        let addresses = members.iter().map(|member| (member.id, site.address(&member.name()))).collect();
+        let mut cluster = Cluster { site, plan, dirs, prepared, addresses, nodes: BTreeMap::new(), exits };
+        for member in members {
+            cluster.provision(member)?;
+            let process = cluster.spawn(member, 1)?;
+            cluster.nodes.insert(member.id, Node { member, life: 1, asked: false, process });
+        }
+        Ok(cluster)
+    }
+
+    /// Waits until every broker's metadata shows every broker and a record with `acks=all` has gone through.
+    pub async fn ready(&self, patience: Duration) -> Result<(), ClusterError> {
+        let (report, lacking) = watch::channel(Lacking::default());
+        let getting_ready = async {
+            let brokers = self.brokers();
+            let all: BTreeSet<NodeId> = brokers.keys().copied().collect();
+            let mut looking = JoinSet::new();
+            for (id, address) in brokers {
+                let (all, report) = (all.clone(), report.clone());
+                looking.spawn(async move { (id, ready::sees_all(address, &all, &report).await) });
+            }
+            let mut clients: BTreeMap<_, _> = looking.join_all().await.into_iter().collect();
+            ready::record_goes_through(&mut clients, &report).await;
+        };
+        tokio::select! {
+            biased;
+            died = self.first_end() => Err(died),
+            ready = timeout(patience, getting_ready) => ready.map_err(|_| {
+                let lacking = lacking.borrow().0.clone();
+                ClusterError::NotReady { waited: patience, lacking }
+            }),
+        }
+    }
+
+    /// Client addresses of all brokers, running or not.
+    pub fn brokers(&self) -> BTreeMap<NodeId, SocketAddr> {
+        let brokers = self.nodes.values().filter(|node| node.member.role == Role::Broker);
+        brokers
+            .map(|node| (node.member.id, SocketAddr::new(self.addresses[&node.member.id], CLIENT_PORT)))
+            .collect()
+    }
+
+    /// `bootstrap.servers` of this cluster.
+    pub fn bootstrap(&self) -> String {
+        self.brokers().values().map(SocketAddr::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    /// The node's address.
+    pub fn address(&self, node: NodeId) -> Option<IpAddr> {
+        self.addresses.get(&node).copied()
+    }
+
+    /// The controller node.
+    pub fn controller(&self) -> NodeId {
+        CONTROLLER
+    }
+
+    /// The node's name in the lab.
+    pub fn name(&self, node: NodeId) -> Option<String> {
+        self.nodes.get(&node).map(|node| node.member.name())
+    }
+
+    /// The node's process id, if it runs.
+    pub fn pid(&self, node: NodeId) -> Option<i32> {
+        self.nodes.get(&node).filter(|node| node.process.ended().is_none()).map(|node| node.process.pid())
+    }
+
+    /// Whether the node's process has not ended. A stopped process runs.
+    pub fn runs(&self, node: NodeId) -> bool {
+        self.pid(node).is_some()
+    }
+
+    /// Whether the harness itself asked for this end.
+    pub fn was_asked(&self, exit: &NodeExit) -> bool {
+        self.nodes.get(&exit.node).is_some_and(|node| node.life > exit.life || node.asked)
+    }
+
+    /// The node's folder of Kafka data.
+    pub fn data_dir(&self, node: NodeId) -> Option<PathBuf> {
+        self.name(node).map(|name| self.dirs.data.join(name))
+    }
+
+    /// The last error that a node logged, or the last lines that its JVM printed.
+    pub fn last_error(&self, node: NodeId) -> Option<String> {
+        logging::last_error(&self.dirs.logs.join(self.name(node)?))
+    }
+
+    /// SIGKILL; returns when the process is gone.
+    pub async fn kill(&mut self, node: NodeId) -> Result<Exit, ClusterError> {
+        self.end(node, Signal::SIGKILL, SIGNAL_PATIENCE).await
+    }
+
+    /// SIGTERM: a controlled shutdown, which moves leaders away first. Returns when the process is gone.
+    pub async fn terminate(&mut self, node: NodeId, patience: Duration) -> Result<Exit, ClusterError> {
+        self.end(node, Signal::SIGTERM, patience).await
+    }
+
+    /// SIGSTOP; returns when every thread of the process stands still.
+    pub async fn pause(&self, node: NodeId) -> Result<i32, ClusterError> {
+        let process = self.process(node)?;
+        process.stop(SIGNAL_PATIENCE).await?;
+        Ok(process.pid())
+    }
+
+    /// SIGCONT; returns when no thread of the process stands still.
+    pub async fn resume(&self, node: NodeId) -> Result<i32, ClusterError> {
+        let process = self.process(node)?;
+        process.resume(SIGNAL_PATIENCE).await?;
+        Ok(process.pid())
+    }
+
+    /// Starts a node again that has ended; returns its new process id without waiting for it to serve.
+    pub fn restart(&mut self, node: NodeId) -> Result<i32, ClusterError> {
+        let old = self.nodes.get(&node).ok_or(ClusterError::NoNode(node))?;
+        if old.process.ended().is_none() {
+            return Ok(old.process.pid());
+        }
+        let (member, life) = (old.member, old.life + 1);
+        let process = self.spawn(member, life)?;
+        let pid = process.pid();
+        self.nodes.insert(node, Node { member, life, asked: false, process });
+        Ok(pid)
+    }
+
+    /// Kills every node, and returns when all are gone. Data stays for the dump.
+    pub async fn kill_all(&mut self) -> Result<(), ClusterError> {
+        let running: Vec<NodeId> = self.nodes.keys().copied().filter(|node| self.runs(*node)).collect();
+        for node in &running {
+            let node = self.nodes.get_mut(node).ok_or(ClusterError::NoNode(*node))?;
+            node.asked = true;
+            node.process.signal(Signal::SIGKILL)?;
+        }
+        for node in running {
+            let process = &self.nodes[&node].process;
+            timeout(SIGNAL_PATIENCE, process.end())
+                .await
+                .map_err(|_| process.no_effect(Signal::SIGKILL, SIGNAL_PATIENCE))?;
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self, node: NodeId, signal: Signal, patience: Duration) -> Result<Exit, ClusterError> {
+        let node = self.nodes.get_mut(&node).ok_or(ClusterError::NoNode(node))?;
+        node.asked = true;
+        Ok(node.process.signal_and_end(signal, patience).await?)
+    }
+
+    fn process(&self, node: NodeId) -> Result<&Process, ClusterError> {
+        self.nodes.get(&node).map(|node| &node.process).ok_or(ClusterError::NoNode(node))
+    }
+
+    /// The first node that ends, as an error.
+    async fn first_end(&self) -> ClusterError {
+        let ends = self.nodes.values().map(|node| Box::pin(async move { (node, node.process.end().await) }));
+        let (node, exit) = first_of(ends.collect()).await;
+        let logs = self.dirs.logs.join(node.member.name());
+        let said = logging::last_error(&logs).unwrap_or_else(|| "nothing".to_owned());
+        ClusterError::Died { node: node.member.name(), how: exit.how, said, logs }
+    }
+
+    /// Storage, properties and logging of a node.
+    fn provision(&self, member: Member) -> Result<(), ClusterError> {
+        let name = member.name();
+        let (logs, data) = (self.dirs.logs.join(&name), self.dirs.data.join(&name));
+        self.prepared.storage.copy(member, &data)?;
+        make(&logs)?;
+        write(
+            &logs.join("server.properties"),
+            &properties::text(&self.plan, member, &self.addresses, &data),
+        )?;
+        let (file, text, _) = logging::configuration(self.prepared.release.version, &logs);
+        write(&logs.join(file), &text)
+    }
+
+    fn spawn(&self, member: Member, life: u32) -> Result<Process, ClusterError> {
+        let name = member.name();
+        let logs = self.dirs.logs.join(&name);
+        let prepared = &self.prepared;
+        let (file, _, option) = logging::configuration(prepared.release.version, &logs);
+        let logging_option = format!("{option}{}", logs.join(file).display());
+        let jvm = Jvm {
+            java: &prepared.java,
+            release: &prepared.release,
+            heap_mib: self.plan.heap_mib,
+            archive: &prepared.archive,
+        };
+        let mut command = self.site.command(&name, prepared.java.program.as_os_str());
+        command.args(jvm.arguments(prepared.release.server_class()?, &logs, &logging_option, life));
+        command.arg(logs.join("server.properties"));
+        let console = logs.join(logging::CONSOLE_LOG);
+        let start = Start { node: member.id, name: name.clone(), life, console, exits: self.exits.clone() };
+        Process::start(command, start)
+            .map_err(|error| ClusterError::File { what: format!("start of {name}"), error })
+    }
+}
+
+fn make(folder: &Path) -> Result<(), ClusterError> {
+    fs::create_dir_all(folder)
+        .map_err(|error| ClusterError::File { what: folder.display().to_string(), error })
+}
+
+fn write(file: &Path, text: &str) -> Result<(), ClusterError> {
+    fs::write(file, text).map_err(|error| ClusterError::File { what: file.display().to_string(), error })
+}
+
+/// The first of some futures; never ends when there is none.
+async fn first_of<F: Future + Unpin>(mut futures: Vec<F>) -> F::Output {
+    std::future::poll_fn(|context| {
+        for future in &mut futures {
+            if let std::task::Poll::Ready(output) = std::pin::Pin::new(future).poll(context) {
+                return std::task::Poll::Ready(output);
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}

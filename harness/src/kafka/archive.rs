@@ -1,0 +1,1 @@
+//! Class archives: what halves the start of a node, made once per release, Java and flags.
