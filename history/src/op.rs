@@ -343,6 +343,81 @@ pub struct Event {
     pub op: Op,
 }
 
+impl Op {
+    /// Its name in every format: `send`, `commit-offsets`…
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "open",
+            Self::Close => "close",
+            Self::Crash { .. } => "crash",
+            Self::Send { .. } => "send",
+            Self::BeginTxn { .. } => "begin-txn",
+            Self::CommitTxn => "commit-txn",
+            Self::AbortTxn => "abort-txn",
+            Self::Assigned(_) => "assigned",
+            Self::Revoked(_) => "revoked",
+            Self::Lost(_) => "lost",
+            Self::Poll { .. } => "poll",
+            Self::Seek { .. } => "seek",
+            Self::EffectBegin { .. } => "effect-begin",
+            Self::Effect { .. } => "effect",
+            Self::CommitOffsets { .. } => "commit-offsets",
+            Self::FetchCommitted { .. } => "fetch-committed",
+            Self::EndOffsets { .. } => "end-offsets",
+            Self::FinalRead { .. } => "final-read",
+            Self::FinalReadEnd { .. } => "final-read-end",
+            Self::Batch(_) => "batch",
+            Self::Foreign { .. } => "foreign",
+            Self::Fault { .. } => "fault",
+            Self::Heal { .. } => "heal",
+            Self::Observe(_) => "observe",
+            Self::Phase { .. } => "phase",
+        }
+    }
+
+    /// Whether it happens at one moment, so that one event records it, rather than being asked and answered.
+    /// By convention that event is [`Event::moment`]: completed ok.
+    #[must_use]
+    pub fn is_moment(&self) -> bool {
+        match self {
+            Self::Send { .. }
+            | Self::BeginTxn { .. }
+            | Self::CommitTxn
+            | Self::AbortTxn
+            | Self::Poll { .. }
+            | Self::CommitOffsets { .. }
+            | Self::FetchCommitted { .. }
+            | Self::EndOffsets { .. } => false,
+            Self::Open(_)
+            | Self::Close
+            | Self::Crash { .. }
+            | Self::Assigned(_)
+            | Self::Revoked(_)
+            | Self::Lost(_)
+            | Self::Seek { .. }
+            | Self::EffectBegin { .. }
+            | Self::Effect { .. }
+            | Self::FinalRead { .. }
+            | Self::FinalReadEnd { .. }
+            | Self::Batch(_)
+            | Self::Foreign { .. }
+            | Self::Fault { .. }
+            | Self::Heal { .. }
+            | Self::Observe(_)
+            | Self::Phase { .. } => true,
+        }
+    }
+}
+
+impl Event {
+    /// Something that happened at one moment.
+    #[must_use]
+    pub fn moment(time: Nanos, process: Process, op: Op) -> Self {
+        Self { time, process, phase: Phase::Complete(Outcome::Ok { offset: None }), op }
+    }
+}
+
 impl Run {
     /// Sequence number of the last record.
     pub fn last_seq(&self) -> Seq {
