@@ -6,5 +6,6 @@
 
 pub mod ids;
 pub mod journal;
+pub mod merged;
 pub mod op;
 pub mod payload;
