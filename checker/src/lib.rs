@@ -1,8 +1,16 @@
 //! What is proved: guarantees, anomalies and the finders that decide a history.
 
 pub mod anomaly;
+pub mod attribute;
+pub mod explain;
 pub mod findings;
 pub mod guarantee;
+pub mod judge;
 pub mod linear;
+pub mod permission;
 pub mod question;
+pub mod scene;
+pub mod timeline;
+pub mod vacuity;
 pub mod verdict;
+pub mod witness;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use history::ids::{FaultId, Nanos, Offset, Process, Value};
+use history::ids::{FaultId, Nanos, Offset, Process};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -104,10 +104,6 @@ pub enum ReasonKind {
     NotDrained,
     /// A journal ended in the middle although its process was not killed by the plan.
     TornJournal,
-    /// The history contradicts itself.
-    Malformed,
-    /// The host stalled while it mattered.
-    HostStalled,
 }
 
 /// The verdict on one stage of the pipeline.
@@ -176,28 +172,30 @@ pub struct Around {
     /// Faults open between the two (their numbers in the plan), at most [`MAX_LISTED`].
     #[schemars(with = "Vec<u32>")]
     pub faults: Vec<FaultId>,
-    /// Leader changes of the logs concerned between the two, at most [`MAX_LISTED`].
-    pub leader_changes: Vec<LeaderChange>,
-    /// How many leader changes there were in all.
-    pub leader_change_count: u64,
+    /// Changes of leaders and in-sync sets of the logs concerned between the two, at most [`MAX_LISTED`].
+    pub cluster: Vec<ClusterChange>,
+    /// How many there were in all.
+    pub cluster_changes: u64,
     /// What the record batches say (leader epoch, producer id, epoch and base sequence), in words.
     pub batches: Vec<String>,
 }
 
-/// One change of leadership, as the observer saw it.
+/// One change of a log's leader or in-sync set, as a broker reported it first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LeaderChange {
+pub struct ClusterChange {
     /// `topic/partition`.
     pub log: String,
     /// When it was first seen.
     #[schemars(with = "u64")]
     pub seen: Nanos,
-    /// Leader before; null where there was none or none had been seen.
-    pub from: Option<i32>,
-    /// Leader after; null: no leader.
-    pub to: Option<i32>,
+    /// Leader before; null where there was none.
+    pub leader_before: Option<i32>,
+    /// Leader after; null where there is none.
+    pub leader: Option<i32>,
     /// Leader epoch after.
     pub epoch: i32,
+    /// In-sync replicas before.
+    pub isr_before: Vec<i32>,
     /// In-sync replicas after.
     pub isr: Vec<i32>,
 }
@@ -218,11 +216,11 @@ pub struct Witness {
 /// One event of a witness: a reference into the history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WitnessEvent {
-    /// What it was: `send`, `acked`, `final-read`, `poll`, `assigned`…
+    /// What it was: `sent`, `acknowledged`, `in-log`, `polled`, `assigned`…
     pub what: String,
-    /// Whose event.
-    #[schemars(with = "u32")]
-    pub process: Process,
+    /// Whose event, where it is a client's.
+    #[schemars(with = "Option<u32>")]
+    pub process: Option<Process>,
     /// When it was invoked or, for reads, returned; null where the history keeps no time for it.
     #[schemars(with = "Option<u64>")]
     pub time: Option<Nanos>,
@@ -320,9 +318,32 @@ impl Verdict {
     }
 }
 
-impl Witness {
-    /// A value as witnesses write it.
-    pub fn value_text(value: Value) -> String {
-        value.to_string()
+impl ClusterChange {
+    /// Whether the log has a leader that it did not have before.
+    pub fn is_new_leader(&self) -> bool {
+        self.leader.is_some() && self.leader != self.leader_before
+    }
+}
+
+impl FaultEntry {
+    /// A fault of which nothing but the plan is known.
+    pub fn planned(id: FaultId, what: String) -> FaultEntry {
+        FaultEntry {
+            id,
+            what,
+            targets: Vec::new(),
+            struck: None,
+            healed: None,
+            effect: String::new(),
+            counters: BTreeMap::new(),
+            bit: false,
+            latency: None,
+            longest_gap: None,
+        }
+    }
+
+    /// Whether it was open at some time between two moments; one that was never undone stays open.
+    pub fn was_open(&self, from: Nanos, to: Nanos) -> bool {
+        self.struck.is_some_and(|struck| struck <= to) && self.healed.is_none_or(|healed| healed >= from)
     }
 }

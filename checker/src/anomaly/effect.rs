@@ -1,0 +1,174 @@
+//! The effect stage, from the consumer to its sink, and liveness.
+//!
+//! Kept as data so that reference, reports and `list` say the same. The example of each is judged by a test: it
+//! must be found in it.
+
+use super::{Anomaly, Entry, Source, Stage};
+
+/// `lost-effect`.
+pub(super) static LOST_EFFECT: Entry = Entry {
+    anomaly: Anomaly::LostEffect,
+    name: "lost-effect",
+    stage: Stage::Effect,
+    definition: "A committed record without an effect in the sink although the group drained past it.",
+    example: "\
+1  p1 ok poll t/0 @0 p0:0
+2  p1 ok commit-offsets t/0 @1
+3  p1 crash killed                 # and no effect of t/0 @0
+",
+    brings: &[],
+    cause: "The position was committed before the sink held the effect, and the consumer died in between.",
+    permitted_by: "committing before the effect; auto-commit with asynchronous processing",
+    change: "commit after the effect, or store the position in the sink with it",
+    source: Source::Definition("the sink, compared with the committed log"),
+};
+
+/// `duplicate-effect`.
+pub(super) static DUPLICATE_EFFECT: Entry = Entry {
+    anomaly: Anomaly::DuplicateEffect,
+    name: "duplicate-effect",
+    stage: Stage::Effect,
+    definition: "One record with two or more effects in the sink.",
+    example: "\
+1  p1 ok poll t/0 @0 p0:0
+2  p1 ok effect t/0 @0
+3  p1 crash killed
+4  p2 ok poll t/0 @0 p0:0
+5  p2 ok effect t/0 @0
+",
+    brings: &[],
+    cause: "The consumer died between the effect and the commit of its position; a zombie wrote beside its successor.",
+    permitted_by: "committing after the effect with a sink that is neither idempotent nor checks the expected position",
+    change: "store the position in the sink in one transaction with the effect and check it, or make the effect idempotent",
+    source: Source::Definition("the sink, compared with the committed log"),
+};
+
+/// `phantom-effect`.
+pub(super) static PHANTOM_EFFECT: Entry = Entry {
+    anomaly: Anomaly::PhantomEffect,
+    name: "phantom-effect",
+    stage: Stage::Effect,
+    definition: "An effect in the sink of a record that is not in the committed log.",
+    example: "\
+1  p1 ok poll t/0 @0 p0:0
+2  p1 ok effect t/0 @0
+9  p9 ok final-read-end t/0 0..0
+",
+    brings: &[],
+    cause: "An aborted transaction's record was processed, or the log was truncated after the record had been processed.",
+    permitted_by: "isolation.level=read_uncommitted; the settings that permit lost-write",
+    change: "isolation.level=read_committed; acks=all with min.insync.replicas=2",
+    source: Source::Definition("the sink, compared with the committed log"),
+};
+
+/// `misordered-effect`.
+pub(super) static MISORDERED_EFFECT: Entry = Entry {
+    anomaly: Anomaly::MisorderedEffect,
+    name: "misordered-effect",
+    stage: Stage::Effect,
+    definition: "Effects of records of one log in another order than the log's.",
+    example: "\
+1  p1 ok poll t/0 @0 p0:0 p0:1
+2  p1 ok effect t/0 @1
+3  p1 ok effect t/0 @0
+",
+    brings: &[],
+    cause: "Records of one partition processed by several threads; a zombie's late effect.",
+    permitted_by: "processing in parallel without a queue for each partition",
+    change: "process each partition in order",
+    source: Source::Definition("the sink, compared with the committed log"),
+};
+
+/// `zombie-effect`.
+pub(super) static ZOMBIE_EFFECT: Entry = Entry {
+    anomaly: Anomaly::ZombieEffect,
+    name: "zombie-effect",
+    stage: Stage::Effect,
+    definition: "An effect made by a member after its assignment had ended and another member had taken over.",
+    example: "\
+1  p1 ok poll t/0 @0 p0:0
+2  p2 ok assigned t/0
+3  p1 ok effect t/0 @0
+",
+    brings: &[Anomaly::DuplicateEffect, Anomaly::MisorderedEffect],
+    cause: "A member was paused, or processed for longer than max.poll.interval.ms, and went on with records it had polled before.",
+    permitted_by: "a sink that does not check who writes",
+    change: "check the expected position, or the generation, in the sink's transaction",
+    source: Source::Definition("an effect outside the assignment that its record was polled in"),
+};
+
+/// `skipped-input`.
+pub(super) static SKIPPED_INPUT: Entry = Entry {
+    anomaly: Anomaly::SkippedInput,
+    name: "skipped-input",
+    stage: Stage::Effect,
+    definition: "Consume-transform-produce: the input intervals of committed transactions leave a gap.",
+    example: "\
+1  p1 invoke commit-offsets t/0 @5   # in a transaction that commits
+2  p1 ok commit-offsets t/0 @5
+3  p1 invoke commit-offsets t/0 @9   # in the next, whose input began at offset 7
+4  p1 ok commit-offsets t/0 @9
+",
+    brings: &[],
+    cause: "After an abort the application polled on instead of going back to the committed position.",
+    permitted_by: "no seek after an aborted transaction (KAFKA-17582)",
+    change: "seek to the committed positions after every abort",
+    source: Source::Definition("input intervals of committed transactions tile the log"),
+};
+
+/// `double-input`.
+pub(super) static DOUBLE_INPUT: Entry = Entry {
+    anomaly: Anomaly::DoubleInput,
+    name: "double-input",
+    stage: Stage::Effect,
+    definition: "Consume-transform-produce: the input intervals of two committed transactions overlap.",
+    example: "\
+1  p1 invoke commit-offsets t/0 @5   # in a transaction that commits
+2  p1 ok commit-offsets t/0 @5
+3  p2 invoke commit-offsets t/0 @7   # in another, whose input began at offset 3
+4  p2 ok commit-offsets t/0 @7
+",
+    brings: &[Anomaly::OutputMismatch],
+    cause: "A zombie committed its transaction after a rebalance had given its input to another member.",
+    permitted_by: "offsets sent to the transaction without the group's metadata",
+    change: "sendOffsetsToTransaction with the consumer's group metadata (KIP-447)",
+    source: Source::Definition("input intervals of committed transactions tile the log"),
+};
+
+/// `output-mismatch`.
+pub(super) static OUTPUT_MISMATCH: Entry = Entry {
+    anomaly: Anomaly::OutputMismatch,
+    name: "output-mismatch",
+    stage: Stage::Effect,
+    definition: "Consume-transform-produce: an input with no committed output, or with two.",
+    example: "\
+1  p1 ok poll in/0 @0 p0:0
+2  p1 invoke send out/0 0            # the output of in/0 @0
+3  p1 crash killed                   # before its position is committed
+4  p2 ok poll in/0 @0 p0:0
+5  p2 invoke send out/0 0            # again
+",
+    brings: &[],
+    cause: "Output and input position were committed separately.",
+    permitted_by: "processing.guarantee=at_least_once, or offsets committed outside the transaction",
+    change: "processing.guarantee=exactly_once_v2, or offsets sent to the transaction",
+    source: Source::Kafka("KIP-129 and KIP-447, exactly-once processing"),
+};
+
+/// `stall`.
+pub(super) static STALL: Entry = Entry {
+    anomaly: Anomaly::Stall,
+    name: "stall",
+    stage: Stage::Liveness,
+    definition: "After healing, no progress within the spec's limit although a healthy majority exists.",
+    example: "\
+1  p0 heal 0 bit
+2  p0 phase drain
+3  p1 invoke send t/0 0              # and nothing completes
+",
+    brings: &[],
+    cause: "A client or broker that does not recover: a hanging transaction, a lost wake-up, a group without a coordinator.",
+    permitted_by: "long time-outs (delivery.timeout.ms, session.timeout.ms, transaction.timeout.ms)",
+    change: "shorten the time-outs; otherwise report a bug",
+    source: Source::Definition("progress after the last heal"),
+};

@@ -1,0 +1,264 @@
+//! The verdict on a history: a pure function of what was recorded and what is asked.
+//!
+//! ```text
+//! history ──finders──▶ findings ─┐
+//!    └─────rare events─▶ timeline ┼─▶ observed (explained, attributed) ─▶ by stage ─▶ verdict
+//! question ──claim, settings─────┘              vacuity ─────────────────────┘
+//! ```
+//!
+//! The same history and question give the same verdict byte for byte. Everything that was observed is in it: the
+//! claim decides only what is forbidden. Invalid outranks unknown, unknown outranks valid; so a violation in a run
+//! that proves little is still a violation, and a run that proves little is never valid.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use history::ids::FaultId;
+
+use crate::anomaly::{Anomaly, Stage};
+use crate::attribute::around;
+use crate::explain::sentence;
+use crate::findings::{Findings, Tally};
+use crate::permission::permission;
+use crate::question::Question;
+use crate::scene::Scene;
+use crate::timeline::Timeline;
+use crate::vacuity;
+use crate::verdict::{
+    Counts, Expectation, FaultEntry, Judgement, MAX_LISTED, Observed, Reason, ReasonKind, SCHEMA,
+    StageVerdict, Verdict,
+};
+use crate::witness::{thousands, witness};
+
+/// Decides from findings and timeline. `judge` feeds it from a history; it is public for histories that come from
+/// elsewhere.
+pub fn decide(findings: &Findings, scene: &Scene<'_>, question: &Question) -> Verdict {
+    let faults = ledger(scene.timeline, question);
+    let mut reasons = vacuity::reasons(findings, scene.timeline, question, &faults);
+    let stages = stages_of(findings, question);
+    let anomalies = observed(findings, scene, question);
+    reasons.extend(anomalies.iter().filter(|observed| observed.forbidden).map(violation));
+    reasons.sort();
+    reasons.dedup();
+    let judged: BTreeMap<Stage, StageVerdict> = stages
+        .iter()
+        .map(|stage| (*stage, stage_verdict(*stage, (findings, scene), question, &reasons)))
+        .collect();
+    let verdict = worst(reasons.iter());
+    Verdict {
+        schema: SCHEMA.to_owned(),
+        verdict,
+        expectation: None,
+        expectation_missed_by: Vec::new(),
+        reasons,
+        not_judged: not_judged(&judged),
+        stages: judged,
+        anomalies,
+        counts: counts(findings, scene.timeline),
+        faults,
+        leader_changes: scene.timeline.leader_changes(),
+        latency: None,
+        reproduce: question.reproduce.clone(),
+    }
+    .with_expectation(question)
+}
+
+/// The worst verdict that some reasons allow.
+fn worst<'a>(reasons: impl Iterator<Item = &'a Reason>) -> Judgement {
+    let weigh = |reason: &Reason| match reason.kind {
+        ReasonKind::Violation => Judgement::Invalid,
+        ReasonKind::Empty
+        | ReasonKind::TooFewRecords
+        | ReasonKind::NoWarmUp
+        | ReasonKind::IncompleteFinalRead
+        | ReasonKind::Unseen
+        | ReasonKind::FaultWithoutEffect
+        | ReasonKind::NotExercised
+        | ReasonKind::NotDrained
+        | ReasonKind::TornJournal => Judgement::Unknown,
+    };
+    reasons.map(weigh).max().unwrap_or(Judgement::Valid)
+}
+
+/// A forbidden anomaly as a reason.
+fn violation(observed: &Observed) -> Reason {
+    let text = format!("{} × {}", thousands(observed.count), observed.name);
+    Reason { kind: ReasonKind::Violation, stage: Some(observed.stage), text }
+}
+
+/// The stages that took part, or that the claim names.
+fn stages_of(findings: &Findings, question: &Question) -> BTreeSet<Stage> {
+    let mut stages = BTreeSet::from([Stage::Log]);
+    if !findings.groups.is_empty() || !question.groups.is_empty() || question.claim.names(Stage::Delivery) {
+        stages.insert(Stage::Delivery);
+    }
+    if question.claim.names(Stage::Effect) {
+        stages.insert(Stage::Effect);
+    }
+    stages.extend(findings.anomalies.keys().map(|anomaly| anomaly.entry().stage));
+    stages
+}
+
+/// Everything observed, forbidden first, then in the order of the pipeline.
+fn observed(findings: &Findings, scene: &Scene<'_>, question: &Question) -> Vec<Observed> {
+    let seen = findings.anomalies.iter().filter(|(_, tally)| tally.count > 0);
+    let mut all: Vec<Observed> = seen.map(|(anomaly, tally)| one(*anomaly, tally, scene, question)).collect();
+    let place = |name: Anomaly| crate::anomaly::ALL.iter().position(|other| *other == name);
+    all.sort_by_key(|observed| (!observed.forbidden, place(observed.name)));
+    all
+}
+
+/// One anomaly, explained.
+fn one(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>, question: &Question) -> Observed {
+    let stage = anomaly.entry().stage;
+    let witnesses: Vec<_> = tally.witnesses().map(|finding| witness(finding, scene)).collect();
+    let around = around(tally, scene);
+    let permitted_by = permission(anomaly, tally, scene);
+    let mut logs: Vec<_> = tally.logs.iter().collect();
+    logs.sort_by_key(|(log, count)| (std::cmp::Reverse(**count), **log));
+    Observed {
+        name: anomaly,
+        stage,
+        count: tally.count,
+        forbidden: question.claim.forbidden(stage).contains(&anomaly),
+        causes: tally.causes.iter().map(|(cause, count)| (cause.words().to_owned(), *count)).collect(),
+        logs: logs.into_iter().take(MAX_LISTED).map(|(log, count)| (scene.log(*log), *count)).collect(),
+        intervals: intervals(tally),
+        sentence: sentence(anomaly, tally, scene, (&around, &witnesses), permitted_by.as_ref()),
+        permitted_by,
+        around,
+        witnesses,
+    }
+}
+
+/// The values concerned as intervals: what is kept of them, and how many more there are.
+fn intervals(tally: &Tally) -> String {
+    let interval = |finding: &crate::findings::Finding| {
+        let (first, last) = (finding.first?, finding.last.or(finding.first)?);
+        Some(if first == last { first.to_string() } else { format!("{first}-{}", last.seq) })
+    };
+    let first: Vec<String> = tally.first.iter().filter_map(interval).collect();
+    let last: Vec<String> = tally.last.iter().filter_map(interval).collect();
+    let kept = (tally.first.len() + tally.last.len()) as u64;
+    let between = match tally.findings.saturating_sub(kept) {
+        0 => None,
+        more => Some(format!("… {} more intervals …", thousands(more))),
+    };
+    first.into_iter().chain(between.filter(|_| !last.is_empty())).chain(last).collect::<Vec<_>>().join(", ")
+}
+
+/// The verdict on one stage.
+fn stage_verdict(
+    stage: Stage,
+    (findings, scene): (&Findings, &Scene<'_>),
+    question: &Question,
+    reasons: &[Reason],
+) -> StageVerdict {
+    // What concerns the whole run concerns each of its stages.
+    let concerning = reasons.iter().filter(|reason| reason.stage.is_none_or(|other| other == stage));
+    StageVerdict {
+        claim: question.claim.stage(stage).to_string(),
+        verdict: worst(concerning),
+        forbidden: question.claim.forbidden(stage).into_iter().collect(),
+        summary: summary(stage, findings, scene.timeline),
+    }
+}
+
+/// What a stage rests on, said statistically: how many of how many, over how much trouble.
+fn summary(stage: Stage, findings: &Findings, timeline: &Timeline) -> String {
+    let count = |anomaly| thousands(findings.count(anomaly));
+    let changes = timeline.leader_changes();
+    let over = format!("over {} leader change{}", thousands(changes), if changes == 1 { "" } else { "s" });
+    match stage {
+        Stage::Log => format!(
+            "{} of {} acknowledged records lost and {} written twice {over}",
+            count(Anomaly::LostWrite),
+            thousands(findings.counts.acknowledged),
+            count(Anomaly::DuplicateWrite),
+        ),
+        Stage::Delivery => {
+            let crashes = timeline.crashes();
+            format!(
+                "{} of {} committed records undelivered and {} redelivered over {} client crash{}",
+                count(Anomaly::Undelivered),
+                thousands(findings.counts.in_log),
+                count(Anomaly::Redelivered),
+                thousands(crashes),
+                if crashes == 1 { "" } else { "es" },
+            )
+        }
+        Stage::Effect => "no effects were recorded".to_owned(),
+        Stage::Liveness => format!("{} stalls", count(Anomaly::Stall)),
+    }
+}
+
+/// The stages that nothing is known about.
+fn not_judged(stages: &BTreeMap<Stage, StageVerdict>) -> Vec<String> {
+    let missing = |stage: Stage| !stages.contains_key(&stage);
+    let mut lines = Vec::new();
+    if missing(Stage::Delivery) {
+        lines.push("delivery: no consumer group took part".to_owned());
+    }
+    if missing(Stage::Effect) {
+        lines.push("effect: no sink was recorded".to_owned());
+    }
+    lines
+}
+
+/// The faults in the order of the plan; those that never struck too.
+fn ledger(timeline: &Timeline, question: &Question) -> Vec<FaultEntry> {
+    let mut faults = timeline.faults.clone();
+    for (id, what) in (0..).map(FaultId).zip(&question.faults) {
+        faults.entry(id).or_insert_with(|| FaultEntry::planned(id, what.clone()));
+    }
+    faults.into_values().collect()
+}
+
+/// How much the verdict rests on.
+fn counts(findings: &Findings, timeline: &Timeline) -> Counts {
+    let counts = &findings.counts;
+    Counts {
+        sent: counts.sent,
+        acknowledged: counts.acknowledged - counts.without_offset,
+        handed_over: counts.without_offset,
+        failed: counts.failed,
+        unknown: counts.unknown,
+        recovered: counts.recovered,
+        final_read: counts.in_log,
+        polled: counts.polled,
+        delivered: findings.groups.values().map(|group| group.delivered).sum(),
+        logs: counts.logs,
+        processes: timeline.processes.len() as u64,
+    }
+}
+
+impl Verdict {
+    /// Compares the verdict with what the spec expected.
+    fn with_expectation(mut self, question: &Question) -> Verdict {
+        let Some(expect) = &question.expect else { return self };
+        let forbidden: BTreeSet<Anomaly> = self
+            .anomalies
+            .iter()
+            .filter(|observed| observed.forbidden)
+            .map(|observed| observed.name)
+            .collect();
+        let missed = &mut self.expectation_missed_by;
+        for name in expect.violated.difference(&forbidden) {
+            let seen = self.anomalies.iter().any(|observed| observed.name == *name);
+            missed.push(match seen {
+                true => format!("{name} was observed, but the claim allows it"),
+                false => format!("{name} was expected and not observed"),
+            });
+        }
+        // What one cause shows together with an expected anomaly does not spoil the demonstration.
+        let brought =
+            |name: &Anomaly| expect.violated.iter().any(|cause| cause.entry().brings.contains(name));
+        for name in forbidden.difference(&expect.violated).filter(|name| !brought(name)) {
+            missed.push(format!("{name} was observed, forbidden and not expected"));
+        }
+        if expect.violated.is_empty() && forbidden.is_empty() {
+            missed.push("a violation was expected and none was observed".to_owned());
+        }
+        self.expectation = Some(if missed.is_empty() { Expectation::Met } else { Expectation::Missed });
+        self
+    }
+}

@@ -1,0 +1,79 @@
+//! What explanations draw on: the names of logs and processes, what went on around them, and the record batches.
+//!
+//! A scene is put together for the few records that findings point to; of the record batches (there may be millions)
+//! it keeps those that hold such a record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use history::ids::{LogId, Offset, Process, TopicPartition, Value};
+use history::op::Batch;
+
+use crate::findings::{Finding, Findings, Sighting};
+use crate::question::Settings;
+use crate::timeline::{Timeline, log_name};
+
+/// What explanations draw on.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The logs by their number.
+    pub logs: &'a [TopicPartition],
+    /// The run around the records.
+    pub timeline: &'a Timeline,
+    /// Batches that hold the records of findings.
+    pub batches: &'a Batches,
+    /// The settings that were in effect.
+    pub settings: &'a Settings,
+}
+
+/// Record batches by log and offset.
+#[derive(Clone, Debug, Default)]
+pub struct Batches {
+    by_base: BTreeMap<(LogId, Offset), Batch>,
+}
+
+impl Batches {
+    /// Keeps those batches that hold a record of a finding.
+    pub fn of_findings(findings: &Findings, batches: impl IntoIterator<Item = Batch>) -> Batches {
+        let kept = findings.anomalies.values().flat_map(|tally| tally.witnesses());
+        let wanted: BTreeSet<(LogId, Offset)> = kept.flat_map(offsets).collect();
+        let mut by_base = BTreeMap::new();
+        for batch in batches {
+            let holds = (batch.log, batch.base_offset)..=(batch.log, batch.last_offset);
+            if batch.base_offset <= batch.last_offset && wanted.range(holds).next().is_some() {
+                by_base.insert((batch.log, batch.base_offset), batch);
+            }
+        }
+        Batches { by_base }
+    }
+
+    /// The batch that holds an offset.
+    pub fn at(&self, log: LogId, offset: Offset) -> Option<&Batch> {
+        let (_, batch) = self.by_base.range(..=(log, offset)).next_back()?;
+        (batch.log == log && batch.last_offset >= offset).then_some(batch)
+    }
+}
+
+/// Every offset that a finding's sightings name.
+fn offsets(finding: &Finding) -> impl Iterator<Item = (LogId, Offset)> {
+    finding.sightings.iter().filter_map(Sighting::offset).map(|offset| (finding.log, offset))
+}
+
+impl Scene<'_> {
+    /// A log by its name.
+    pub fn log(&self, log: LogId) -> String {
+        log_name(self.logs, log)
+    }
+
+    /// A process by its name and number.
+    pub fn process(&self, process: Process) -> String {
+        self.timeline.process(process)
+    }
+
+    /// A value with the name of its sender: `3:17 of shop[0]`.
+    pub fn value(&self, value: Value) -> String {
+        match self.timeline.processes.get(&value.process) {
+            Some(life) if !life.identity.name.is_empty() => format!("{value} of {}", life.identity.name),
+            Some(_) | None => value.to_string(),
+        }
+    }
+}

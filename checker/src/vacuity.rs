@@ -1,0 +1,153 @@
+//! When a run says nothing: too little happened, or what was meant to go wrong did not.
+//!
+//! A vacuous run is never valid. Each reason here is a way in which a green light would be a lie: nothing was
+//! acknowledged, the final read stopped short, a fault struck a process that was already dead, a group never handed a
+//! record over. A violation found in such a run still stands: invalid outranks unknown.
+
+use crate::anomaly::{Anomaly, Stage};
+use crate::findings::Findings;
+use crate::question::{Exercise, Question};
+use crate::timeline::Timeline;
+use crate::verdict::{FaultEntry, Reason, ReasonKind};
+use crate::witness::thousands;
+
+/// Every reason why the absence of violations would prove nothing.
+pub fn reasons(
+    findings: &Findings,
+    timeline: &Timeline,
+    question: &Question,
+    faults: &[FaultEntry],
+) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    reasons.extend(too_few(findings, question));
+    reasons.extend(no_warm_up(timeline, question));
+    reasons.extend(final_read(findings, question));
+    reasons.extend(faults.iter().filter_map(without_effect));
+    reasons.extend(torn(timeline));
+    reasons.extend(question.exercises.iter().filter_map(|exercise| not_exercised(*exercise, timeline)));
+    reasons.extend(delivery(findings, question));
+    reasons.extend(effect(question));
+    reasons
+}
+
+/// A reason that concerns the whole run or one stage.
+fn reason(kind: ReasonKind, stage: Option<Stage>, text: String) -> Reason {
+    Reason { kind, stage, text }
+}
+
+/// Nothing, or not enough, was acknowledged.
+fn too_few(findings: &Findings, question: &Question) -> Option<Reason> {
+    let acknowledged = findings.counts.acknowledged;
+    if findings.counts.sent == 0 {
+        return Some(reason(ReasonKind::Empty, None, "no record was sent".to_owned()));
+    }
+    (acknowledged < question.floor.max(1)).then(|| {
+        let text = format!(
+            "{} of {} records sent were acknowledged, fewer than the {} that make a verdict",
+            thousands(acknowledged),
+            thousands(findings.counts.sent),
+            thousands(question.floor.max(1))
+        );
+        reason(ReasonKind::TooFewRecords, None, text)
+    })
+}
+
+/// The storm never began, so nothing is known to have worked before it.
+fn no_warm_up(timeline: &Timeline, question: &Question) -> Option<Reason> {
+    (question.warm_up && timeline.phase("storm").is_none())
+        .then(|| reason(ReasonKind::NoWarmUp, None, "the warm-up did not complete".to_owned()))
+}
+
+/// The ground truth is incomplete.
+fn final_read(findings: &Findings, question: &Question) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let short = findings.counts.logs_not_read_to_the_end;
+    if short > 0 {
+        let text =
+            format!("the final read did not reach the end of {short} of {} logs", findings.counts.logs);
+        reasons.push(reason(ReasonKind::IncompleteFinalRead, Some(Stage::Log), text));
+    }
+    let unseen = findings.count(Anomaly::Unseen);
+    if unseen > 0 && question.claim.forbidden(Stage::Log).contains(&Anomaly::LostWrite) {
+        let text = format!(
+            "{} acknowledged records lie above everything that was read: kept or lost, nobody knows",
+            thousands(unseen)
+        );
+        reasons.push(reason(ReasonKind::Unseen, Some(Stage::Log), text));
+    }
+    reasons
+}
+
+/// A fault that did not strike, was not undone, or did nothing.
+fn without_effect(fault: &FaultEntry) -> Option<Reason> {
+    let why = match (fault.struck, fault.healed, fault.bit) {
+        (None, _, _) => "never struck".to_owned(),
+        (Some(_), None, _) => "was never undone, so its effect is not known".to_owned(),
+        (Some(_), Some(_), false) if fault.effect.is_empty() => "had no effect".to_owned(),
+        (Some(_), Some(_), false) => format!("had no effect ({})", fault.effect),
+        (Some(_), Some(_), true) => return None,
+    };
+    let text = format!("fault {} ({}) {why}", fault.id, fault.what);
+    Some(reason(ReasonKind::FaultWithoutEffect, None, text))
+}
+
+/// A process that simply stopped: neither closed, nor found dead.
+fn torn(timeline: &Timeline) -> Option<Reason> {
+    let vanished: Vec<String> = timeline
+        .processes
+        .iter()
+        .filter(|(_, life)| life.is_client() && !life.closed && life.crashed.is_none())
+        .map(|(process, _)| timeline.process(*process))
+        .collect();
+    let (first, rest) = vanished.split_first()?;
+    let others = if rest.is_empty() { String::new() } else { format!(" and {} others", rest.len()) };
+    let text = format!("{first}{others} neither ended nor was found dead: its journal stops in the middle");
+    Some(reason(ReasonKind::TornJournal, None, text))
+}
+
+/// Something that had to happen for the claim to be at risk, and did not.
+fn not_exercised(exercise: Exercise, timeline: &Timeline) -> Option<Reason> {
+    let (happened, text) = match exercise {
+        Exercise::LeaderChange => (timeline.leader_changes() > 0, "no log changed its leader"),
+        Exercise::ClientCrash => (timeline.crashes() > 0, "no client process died"),
+        Exercise::Rebalance => {
+            (timeline.assignments > timeline.groups.len() as u64, "no group was rebalanced")
+        }
+        Exercise::AbortedTransaction => (timeline.aborted_transactions > 0, "no transaction was aborted"),
+    };
+    (!happened).then(|| reason(ReasonKind::NotExercised, None, text.to_owned()))
+}
+
+/// Groups that took no part, or that stopped before the end of their logs.
+fn delivery(findings: &Findings, question: &Question) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let stage = Some(Stage::Delivery);
+    for group in &question.groups {
+        if findings.groups.get(group).is_none_or(|counts| counts.delivered == 0) {
+            let text = format!("group {group} was never handed a record");
+            reasons.push(reason(ReasonKind::NotExercised, stage, text));
+        }
+    }
+    if question.claim.names(Stage::Delivery) && question.groups.is_empty() && findings.groups.is_empty() {
+        let text = "delivery is claimed and no consumer group took part".to_owned();
+        reasons.push(reason(ReasonKind::NotExercised, stage, text));
+    }
+    if question.claim.forbidden(Stage::Delivery).contains(&Anomaly::Undelivered) {
+        for (group, counts) in findings.groups.iter().filter(|(_, counts)| counts.not_drained > 0) {
+            let text = format!(
+                "group {group} stopped before the end of its logs: {} records lie above its positions",
+                thousands(counts.not_drained)
+            );
+            reasons.push(reason(ReasonKind::NotDrained, stage, text));
+        }
+    }
+    reasons
+}
+
+/// Effects are claimed by name and none is recorded.
+fn effect(question: &Question) -> Option<Reason> {
+    question.claim.names(Stage::Effect).then(|| {
+        let text = "effects are claimed and the history holds none".to_owned();
+        reason(ReasonKind::NotExercised, Some(Stage::Effect), text)
+    })
+}

@@ -1,0 +1,218 @@
+//! Findings as witnesses: the events that show an anomaly, as references into the history and as one line of text.
+//!
+//! Nothing is concluded here that the finder has not seen; a phrase says one sighting.
+
+use history::ids::{Nanos, Offset, Process, Value};
+
+use crate::findings::{Finding, Sighting};
+use crate::scene::Scene;
+use crate::verdict::{Witness, WitnessEvent};
+
+/// The witness that a finding is.
+pub fn witness(finding: &Finding, scene: &Scene<'_>) -> Witness {
+    let phrases: Vec<String> = finding.sightings.iter().map(|sighting| phrase(sighting, scene)).collect();
+    let events = finding.sightings.iter().map(event).collect();
+    let text = match phrases.is_empty() {
+        true => subject(finding, scene),
+        false => format!("{}: {}", subject(finding, scene), phrases.join(", ")),
+    };
+    Witness { log: scene.log(finding.log), value: finding.first.map(|value| value.to_string()), events, text }
+}
+
+/// What the finding is about: `3:17 to 3:116 of shop[0] (100 records) in orders/0 at offsets 1234 to 1333`.
+fn subject(finding: &Finding, scene: &Scene<'_>) -> String {
+    let mut text = match (finding.first, finding.last) {
+        (Some(first), Some(last)) if last != first => format!("{first} to {}", scene.value(last)),
+        (Some(first), _) => scene.value(first),
+        (None, _) => "something".to_owned(),
+    };
+    if finding.count > 1 {
+        text = format!("{text} ({} records)", thousands(finding.count));
+    }
+    text = format!("{text} in {}", scene.log(finding.log));
+    match finding.offsets {
+        Some((first, last)) if first == last => format!("{text} at offset {first}"),
+        Some((first, last)) => format!("{text} at offsets {first} to {last}"),
+        None => text,
+    }
+}
+
+/// One sighting in words.
+fn phrase(sighting: &Sighting, scene: &Scene<'_>) -> String {
+    let at = |time: Nanos| scene.timeline.seconds(time);
+    match sighting {
+        Sighting::Sent { value, time } => format!("{value} sent at {}", at(*time)),
+        Sighting::Acknowledged { value, offset: Some(offset), time } => {
+            format!("{value} acknowledged with offset {offset} at {}", at(*time))
+        }
+        Sighting::Acknowledged { value, offset: None, time } => {
+            format!("{value} acknowledged without an offset at {}", at(*time))
+        }
+        Sighting::Failed { value, code, time } => format!("{value} failed (code {code}) at {}", at(*time)),
+        Sighting::Unknown { value, code, time: Some(time) } => {
+            format!("{value} ended with an unknown outcome (code {code}) at {}", at(*time))
+        }
+        Sighting::Unknown { value, code: _, time: None } => format!("{value} never completed"),
+        Sighting::InLog { value, offset } => format!("the final read found {value} at offset {offset}"),
+        Sighting::NotInLog { offset } => {
+            format!("the final read passed offset {offset} and found nothing there")
+        }
+        Sighting::ReadUpTo { start, reached, end } => {
+            format!("the final read went from {start} to {reached} of {end}")
+        }
+        Sighting::Polled { process, value, offset, time } => {
+            format!("{} polled {value} at offset {offset} at {}", scene.process(*process), at(*time))
+        }
+        Sighting::HandedOver { process, offset, time } => {
+            format!("{} handed offset {offset} over to processing at {}", scene.process(*process), at(*time))
+        }
+        Sighting::Assigned { process, time } => {
+            format!("{} was assigned the log at {}", scene.process(*process), at(*time))
+        }
+        Sighting::Sought { process, offset, time } => {
+            format!("{} went to offset {offset} at {}", scene.process(*process), at(*time))
+        }
+        Sighting::Crashed { process, time } => {
+            format!("{} was found dead at {}", scene.process(*process), at(*time))
+        }
+        Sighting::Committed { process, next, time } => {
+            format!("{} committed position {next} at {}", scene.process(*process), at(*time))
+        }
+        Sighting::EndRead { process, end, invoked, returned } => {
+            let (process, from, to) = (scene.process(*process), at(*invoked), at(*returned));
+            format!("{process} read the end offset {end} between {from} and {to}")
+        }
+        Sighting::Foreign { offset, why } => format!("offset {offset} holds {why}"),
+    }
+}
+
+/// A sighting as a reference into the history.
+fn event(sighting: &Sighting) -> WitnessEvent {
+    WitnessEvent {
+        what: sighting.what().to_owned(),
+        process: sighting.process(),
+        time: sighting.time(),
+        offset: sighting.offset(),
+        value: sighting.value().map(|value| value.to_string()),
+    }
+}
+
+/// A number with separators: `1,204,331`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl Sighting {
+    /// What kind of event it was.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Sighting::Sent { .. } => "sent",
+            Sighting::Acknowledged { .. } => "acknowledged",
+            Sighting::Failed { .. } => "failed",
+            Sighting::Unknown { .. } => "unknown",
+            Sighting::InLog { .. } => "in-log",
+            Sighting::NotInLog { .. } => "not-in-log",
+            Sighting::ReadUpTo { .. } => "read-up-to",
+            Sighting::Polled { .. } => "polled",
+            Sighting::HandedOver { .. } => "handed-over",
+            Sighting::Assigned { .. } => "assigned",
+            Sighting::Sought { .. } => "sought",
+            Sighting::Crashed { .. } => "crashed",
+            Sighting::Committed { .. } => "committed",
+            Sighting::EndRead { .. } => "end-read",
+            Sighting::Foreign { .. } => "foreign",
+        }
+    }
+
+    /// When, where the history says so; for an interval its end.
+    pub fn time(&self) -> Option<Nanos> {
+        match self {
+            Sighting::Sent { time, .. }
+            | Sighting::Acknowledged { time, .. }
+            | Sighting::Failed { time, .. }
+            | Sighting::Polled { time, .. }
+            | Sighting::HandedOver { time, .. }
+            | Sighting::Assigned { time, .. }
+            | Sighting::Sought { time, .. }
+            | Sighting::Crashed { time, .. }
+            | Sighting::Committed { time, .. }
+            | Sighting::EndRead { returned: time, .. } => Some(*time),
+            Sighting::Unknown { time, .. } => *time,
+            Sighting::InLog { .. }
+            | Sighting::NotInLog { .. }
+            | Sighting::ReadUpTo { .. }
+            | Sighting::Foreign { .. } => None,
+        }
+    }
+
+    /// Whose event, where it is a client's.
+    pub fn process(&self) -> Option<Process> {
+        match self {
+            Sighting::Sent { value, .. }
+            | Sighting::Acknowledged { value, .. }
+            | Sighting::Failed { value, .. }
+            | Sighting::Unknown { value, .. } => Some(value.process),
+            Sighting::Polled { process, .. }
+            | Sighting::HandedOver { process, .. }
+            | Sighting::Assigned { process, .. }
+            | Sighting::Sought { process, .. }
+            | Sighting::Crashed { process, .. }
+            | Sighting::Committed { process, .. }
+            | Sighting::EndRead { process, .. } => Some(*process),
+            Sighting::InLog { .. }
+            | Sighting::NotInLog { .. }
+            | Sighting::ReadUpTo { .. }
+            | Sighting::Foreign { .. } => None,
+        }
+    }
+
+    /// The offset concerned.
+    pub fn offset(&self) -> Option<Offset> {
+        match self {
+            Sighting::Acknowledged { offset, .. } => *offset,
+            Sighting::InLog { offset, .. }
+            | Sighting::NotInLog { offset }
+            | Sighting::Polled { offset, .. }
+            | Sighting::HandedOver { offset, .. }
+            | Sighting::Sought { offset, .. }
+            | Sighting::Committed { next: offset, .. }
+            | Sighting::EndRead { end: offset, .. }
+            | Sighting::ReadUpTo { reached: offset, .. }
+            | Sighting::Foreign { offset, .. } => Some(*offset),
+            Sighting::Sent { .. }
+            | Sighting::Failed { .. }
+            | Sighting::Unknown { .. }
+            | Sighting::Assigned { .. }
+            | Sighting::Crashed { .. } => None,
+        }
+    }
+
+    /// The value concerned.
+    pub fn value(&self) -> Option<Value> {
+        match self {
+            Sighting::Sent { value, .. }
+            | Sighting::Acknowledged { value, .. }
+            | Sighting::Failed { value, .. }
+            | Sighting::Unknown { value, .. }
+            | Sighting::InLog { value, .. }
+            | Sighting::Polled { value, .. } => Some(*value),
+            Sighting::NotInLog { .. }
+            | Sighting::ReadUpTo { .. }
+            | Sighting::HandedOver { .. }
+            | Sighting::Assigned { .. }
+            | Sighting::Sought { .. }
+            | Sighting::Crashed { .. }
+            | Sighting::Committed { .. }
+            | Sighting::EndRead { .. }
+            | Sighting::Foreign { .. } => None,
+        }
+    }
+}
