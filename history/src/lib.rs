@@ -9,3 +9,4 @@ pub mod journal;
 pub mod merged;
 pub mod op;
 pub mod payload;
+pub mod text;
