@@ -25,12 +25,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::fetch::{Cache, FetchError};
 use crate::kafka::java::{Java, JavaError};
 use crate::kafka::jvm::{ArchiveUse, Jvm};
 use crate::kafka::properties::{self, Addresses, Refused};
 use crate::kafka::release::{Release, ReleaseError};
 use crate::kafka::storage::{Storage, StorageError};
-use crate::kafka::{CLIENT_PORT, CONTROLLER, KafkaPlan, Member, Role, logging};
+use crate::kafka::{CLIENT_PORT, CONTROLLER, KafkaPlan, Member, Role, archive, logging};
 
 pub use process::{Exit, How, NodeExit, SignalError};
 pub use ready::PROBE_TOPIC;
@@ -55,6 +56,19 @@ pub struct Prepared {
     pub archive: ArchiveUse,
 }
 
+impl Prepared {
+    /// Everything that needs no running node: jars, Java, formatted storage. The class archive is left out
+    /// unless it is in the cache; [`crate::kafka::archive::ensure`] makes it, where nodes can run.
+    pub fn from_cache(cache: &Cache, plan: &KafkaPlan) -> Result<Prepared, ClusterError> {
+        properties::check(&plan.server)?;
+        let java = Java::find()?;
+        let (release, _) = cache.release(&plan.source)?;
+        let storage = Storage::prepare(cache, &release, &java, plan)?;
+        let archive = archive::cached(cache, &release, &java).map_or(ArchiveUse::None, ArchiveUse::Read);
+        Ok(Prepared { release, java, storage, archive })
+    }
+}
+
 /// Where a cluster keeps its files.
 #[derive(Clone, Debug)]
 pub struct Dirs {
@@ -73,6 +87,9 @@ pub enum ClusterError {
     /// No usable Java.
     #[error(transparent)]
     Java(#[from] JavaError),
+    /// The release is not to be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// The jars.
     #[error(transparent)]
     Release(#[from] ReleaseError),
