@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::FaultId;
+use history::merged::{History, HistoryError};
 
 use crate::anomaly::{Anomaly, Stage};
 use crate::attribute::around;
@@ -20,7 +21,7 @@ use crate::explain::sentence;
 use crate::findings::{Findings, Tally};
 use crate::permission::permission;
 use crate::question::Question;
-use crate::scene::Scene;
+use crate::scene::{Batches, Scene};
 use crate::timeline::Timeline;
 use crate::vacuity;
 use crate::verdict::{
@@ -29,9 +30,24 @@ use crate::verdict::{
 };
 use crate::witness::{thousands, witness};
 
-/// Decides from findings and timeline. `judge` feeds it from a history; it is public for histories that come from
-/// elsewhere.
-pub fn decide(findings: &Findings, scene: &Scene<'_>, question: &Question) -> Verdict {
+/// The verdict on a history in which the finders have found `findings`.
+///
+/// # Errors
+/// Whatever the history's chunks refuse.
+pub fn weigh(history: &History, findings: &Findings, question: &Question) -> Result<Verdict, HistoryError> {
+    let timeline = Timeline::of(history)?;
+    let batches = Batches::of_findings(findings, history)?;
+    let scene = Scene {
+        logs: &history.facts().logs,
+        timeline: &timeline,
+        batches: &batches,
+        settings: &question.settings,
+    };
+    Ok(decide(findings, &scene, question))
+}
+
+/// Decides from what was found and what went on around it.
+fn decide(findings: &Findings, scene: &Scene<'_>, question: &Question) -> Verdict {
     let faults = ledger(scene.timeline, question);
     let mut reasons = vacuity::reasons(findings, scene.timeline, question, &faults);
     let stages = stages_of(findings, question);
@@ -54,6 +70,7 @@ pub fn decide(findings: &Findings, scene: &Scene<'_>, question: &Question) -> Ve
         stages: judged,
         anomalies,
         counts: counts(findings, scene.timeline),
+        began: scene.timeline.began.unwrap_or_default(),
         faults,
         leader_changes: scene.timeline.leader_changes(),
         latency: None,

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::{LogId, Offset, Process, TopicPartition, Value};
-use history::op::Batch;
+use history::merged::{BatchChunk, Buffer, History, HistoryError, Kind};
+use history::op::{Batch, Isolation};
 
 use crate::findings::{Finding, Findings, Sighting};
 use crate::question::Settings;
@@ -32,18 +33,31 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Keeps those batches that hold a record of a finding.
-    pub fn of_findings(findings: &Findings, batches: impl IntoIterator<Item = Batch>) -> Batches {
+    /// Reads those batches of a history that hold a record of a finding.
+    ///
+    /// # Errors
+    /// Whatever the history's chunks refuse.
+    pub fn of_findings(findings: &Findings, history: &History) -> Result<Batches, HistoryError> {
         let kept = findings.anomalies.values().flat_map(|tally| tally.witnesses());
         let wanted: BTreeSet<(LogId, Offset)> = kept.flat_map(offsets).collect();
-        let mut by_base = BTreeMap::new();
-        for batch in batches {
-            let holds = (batch.log, batch.base_offset)..=(batch.log, batch.last_offset);
-            if batch.base_offset <= batch.last_offset && wanted.range(holds).next().is_some() {
-                by_base.insert((batch.log, batch.base_offset), batch);
+        let logs: BTreeSet<LogId> = wanted.iter().map(|(log, _)| *log).collect();
+        let holds_one = |log: LogId, first: Offset, last: Offset| {
+            first <= last && wanted.range((log, first)..=(log, last)).next().is_some()
+        };
+        let (mut batches, mut buffer, mut chunk) =
+            (Batches::default(), Buffer::default(), BatchChunk::default());
+        for log in logs {
+            for entry in history.chunks(Kind::Batches(Isolation::ReadUncommitted), log) {
+                let (first, last) = entry.offsets;
+                if holds_one(log, Offset(first), Offset(last)) {
+                    history.batches(entry, &mut buffer, &mut chunk)?;
+                    let held = chunk.batches.iter();
+                    let held = held.filter(|batch| holds_one(log, batch.base_offset, batch.last_offset));
+                    batches.by_base.extend(held.map(|batch| ((log, batch.base_offset), *batch)));
+                }
             }
         }
-        Batches { by_base }
+        Ok(batches)
     }
 
     /// The batch that holds an offset.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::{FaultId, LogId, Nanos, NodeId, Process, TopicPartition};
+use history::merged::{History, HistoryError};
 use history::op::{Event, Identity, Observation, Op, Outcome, Phase};
 
 use crate::verdict::{ClusterChange, FaultEntry};
@@ -44,6 +45,8 @@ pub struct Life {
     pub crashed: Option<(Nanos, String)>,
     /// Whether it ended in good order.
     pub closed: bool,
+    /// How its journal ended, where that was not in good order.
+    pub torn: Option<String>,
 }
 
 /// What has been seen of leadership so far.
@@ -65,21 +68,22 @@ struct Newest {
     told: BTreeSet<Vec<NodeId>>,
 }
 
-impl Life {
-    /// Whether it is a client under test, not the reader, the observer or the harness.
-    pub fn is_client(&self) -> bool {
-        matches!(self.identity.role.as_str(), "producer" | "consumer" | "transformer")
-    }
-}
-
 impl Timeline {
-    /// Reads the rare events of a history, in order of time.
-    pub fn read<'a>(events: impl IntoIterator<Item = &'a Event>, logs: &[TopicPartition]) -> Timeline {
+    /// Reads the rare events of a history.
+    ///
+    /// # Errors
+    /// Whatever the history's chunks refuse.
+    pub fn of(history: &History) -> Result<Timeline, HistoryError> {
         let mut timeline = Timeline::default();
-        for event in events {
-            timeline.add(event, logs);
+        for (process, facts) in &history.facts().processes {
+            let life = timeline.processes.entry(*process).or_default();
+            life.identity = facts.identity.clone();
+            life.torn.clone_from(&facts.torn);
         }
-        timeline
+        for event in history.events()? {
+            timeline.add(&event?, &history.facts().logs);
+        }
+        Ok(timeline)
     }
 
     /// Adds the next event.
@@ -274,7 +278,8 @@ mod tests {
             observe(8, 3, Some(2), 2, &[2, 3]),
             observe(9, 1, Some(2), 2, &[2, 3]),
         ];
-        let timeline = Timeline::read(&events, &logs);
+        let mut timeline = Timeline::default();
+        events.iter().for_each(|event| timeline.add(event, &logs));
         let told: Vec<_> =
             timeline.changes.iter().map(|(_, c)| (c.seen.0, c.leader, c.epoch, c.isr.len())).collect();
         assert_eq!(told, [(3, None, 1, 1), (4, Some(2), 2, 1), (7, Some(2), 2, 2)]);

@@ -91,17 +91,20 @@ fn without_effect(fault: &FaultEntry) -> Option<Reason> {
     Some(reason(ReasonKind::FaultWithoutEffect, None, text))
 }
 
-/// A process that simply stopped: neither closed, nor found dead.
+/// A journal that stops in the middle although nobody was seen to die. (That of a client that was killed may.)
 fn torn(timeline: &Timeline) -> Option<Reason> {
-    let vanished: Vec<String> = timeline
+    let torn: Vec<String> = timeline
         .processes
         .iter()
-        .filter(|(_, life)| life.is_client() && !life.closed && life.crashed.is_none())
-        .map(|(process, _)| timeline.process(*process))
+        .filter(|(_, life)| life.crashed.is_none())
+        .filter_map(|(process, life)| {
+            Some(format!("{} ({})", timeline.process(*process), life.torn.as_ref()?))
+        })
         .collect();
-    let (first, rest) = vanished.split_first()?;
-    let others = if rest.is_empty() { String::new() } else { format!(" and {} others", rest.len()) };
-    let text = format!("{first}{others} neither ended nor was found dead: its journal stops in the middle");
+    let (first, rest) = torn.split_first()?;
+    let others = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    let text =
+        format!("the journal of {first}{others} stops in the middle, and its process was not found dead");
     Some(reason(ReasonKind::TornJournal, None, text))
 }
 

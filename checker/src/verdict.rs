@@ -35,6 +35,9 @@ pub struct Verdict {
     pub anomalies: Vec<Observed>,
     /// How much the verdict rests on.
     pub counts: Counts,
+    /// Time of the first event: reports say times from here on.
+    #[schemars(with = "u64")]
+    pub began: Nanos,
     /// What each fault did.
     pub faults: Vec<FaultEntry>,
     /// Leader changes that any broker reported during the run, in order of their epochs.

@@ -12,9 +12,9 @@ pub(super) static LOST_EFFECT: Entry = Entry {
     stage: Stage::Effect,
     definition: "A committed record without an effect in the sink although the group drained past it.",
     example: "\
-1  p1 ok poll t/0 @0 p0:0
-2  p1 ok commit-offsets t/0 @1
-3  p1 crash killed                 # and no effect of t/0 @0
+1..2 p2 poll t/0 p1:0 @0
+3..4 p2 commit-offsets sync t/0 @1
+5 p2 crash                              # and no effect of t/0 @0 in the sink
 ",
     brings: &[],
     cause: "The position was committed before the sink held the effect, and the consumer died in between.",
@@ -30,11 +30,11 @@ pub(super) static DUPLICATE_EFFECT: Entry = Entry {
     stage: Stage::Effect,
     definition: "One record with two or more effects in the sink.",
     example: "\
-1  p1 ok poll t/0 @0 p0:0
-2  p1 ok effect t/0 @0
-3  p1 crash killed
-4  p2 ok poll t/0 @0 p0:0
-5  p2 ok effect t/0 @0
+1..2 p2 poll t/0 p1:0 @0
+3 p2 effect t/0 @0
+4 p2 crash                              # before its position was committed
+5..6 p3 poll t/0 p1:0 @0
+7 p3 effect t/0 @0
 ",
     brings: &[],
     cause: "The consumer died between the effect and the commit of its position; a zombie wrote beside its successor.",
@@ -50,9 +50,9 @@ pub(super) static PHANTOM_EFFECT: Entry = Entry {
     stage: Stage::Effect,
     definition: "An effect in the sink of a record that is not in the committed log.",
     example: "\
-1  p1 ok poll t/0 @0 p0:0
-2  p1 ok effect t/0 @0
-9  p9 ok final-read-end t/0 0..0
+1..2 p2 poll t/0 p1:0 @0
+3 p2 effect t/0 @0
+9 p4 final-read-end t/0 end=0           # the log was truncated
 ",
     brings: &[],
     cause: "An aborted transaction's record was processed, or the log was truncated after the record had been processed.",
@@ -68,9 +68,9 @@ pub(super) static MISORDERED_EFFECT: Entry = Entry {
     stage: Stage::Effect,
     definition: "Effects of records of one log in another order than the log's.",
     example: "\
-1  p1 ok poll t/0 @0 p0:0 p0:1
-2  p1 ok effect t/0 @1
-3  p1 ok effect t/0 @0
+1..2 p2 poll t/0 p1:0..1 @0
+3 p2 effect t/0 @1
+4 p2 effect t/0 @0
 ",
     brings: &[],
     cause: "Records of one partition processed by several threads; a zombie's late effect.",
@@ -86,9 +86,10 @@ pub(super) static ZOMBIE_EFFECT: Entry = Entry {
     stage: Stage::Effect,
     definition: "An effect made by a member after its assignment had ended and another member had taken over.",
     example: "\
-1  p1 ok poll t/0 @0 p0:0
-2  p2 ok assigned t/0
-3  p1 ok effect t/0 @0
+0 p2 assigned t/0 generation=1
+1..2 p2 poll t/0 p1:0 @0
+3 p3 assigned t/0 generation=2          # p2 was paused and is out
+4 p2 effect t/0 @0
 ",
     brings: &[Anomaly::DuplicateEffect, Anomaly::MisorderedEffect],
     cause: "A member was paused, or processed for longer than max.poll.interval.ms, and went on with records it had polled before.",
@@ -104,10 +105,13 @@ pub(super) static SKIPPED_INPUT: Entry = Entry {
     stage: Stage::Effect,
     definition: "Consume-transform-produce: the input intervals of committed transactions leave a gap.",
     example: "\
-1  p1 invoke commit-offsets t/0 @5   # in a transaction that commits
-2  p1 ok commit-offsets t/0 @5
-3  p1 invoke commit-offsets t/0 @9   # in the next, whose input began at offset 7
-4  p1 ok commit-offsets t/0 @9
+0..1 p2 begin-txn pipe-1
+2..3 p2 poll t/0 p1:0 @0
+4..5 p2 abort-txn                       # and no seek back to @0
+6..7 p2 begin-txn pipe-1
+8..9 p2 poll t/0 p1:1 @1
+10..11 p2 commit-offsets sync t/0 @2
+12..13 p2 commit-txn
 ",
     brings: &[],
     cause: "After an abort the application polled on instead of going back to the committed position.",
@@ -123,10 +127,14 @@ pub(super) static DOUBLE_INPUT: Entry = Entry {
     stage: Stage::Effect,
     definition: "Consume-transform-produce: the input intervals of two committed transactions overlap.",
     example: "\
-1  p1 invoke commit-offsets t/0 @5   # in a transaction that commits
-2  p1 ok commit-offsets t/0 @5
-3  p2 invoke commit-offsets t/0 @7   # in another, whose input began at offset 3
-4  p2 ok commit-offsets t/0 @7
+0..1 p2 begin-txn pipe-1
+2..3 p2 poll t/0 p1:0 @0
+4..5 p3 begin-txn pipe-2                # another member, after a rebalance
+6..7 p3 poll t/0 p1:0 @0
+8..9 p3 commit-offsets sync t/0 @1
+10..11 p3 commit-txn
+12..13 p2 commit-offsets sync t/0 @1
+14..15 p2 commit-txn
 ",
     brings: &[Anomaly::OutputMismatch],
     cause: "A zombie committed its transaction after a rebalance had given its input to another member.",
@@ -142,11 +150,11 @@ pub(super) static OUTPUT_MISMATCH: Entry = Entry {
     stage: Stage::Effect,
     definition: "Consume-transform-produce: an input with no committed output, or with two.",
     example: "\
-1  p1 ok poll in/0 @0 p0:0
-2  p1 invoke send out/0 0            # the output of in/0 @0
-3  p1 crash killed                   # before its position is committed
-4  p2 ok poll in/0 @0 p0:0
-5  p2 invoke send out/0 0            # again
+1..2 p2 poll in/0 p1:0 @0
+3..4 p2 send out/0 v0 @0                # the output of in/0 @0
+5 p2 crash                              # before its position was committed
+6..7 p3 poll in/0 p1:0 @0
+8..9 p3 send out/0 v0 @1                # again
 ",
     brings: &[],
     cause: "Output and input position were committed separately.",
@@ -162,9 +170,9 @@ pub(super) static STALL: Entry = Entry {
     stage: Stage::Liveness,
     definition: "After healing, no progress within the spec's limit although a healthy majority exists.",
     example: "\
-1  p0 heal 0 bit
-2  p0 phase drain
-3  p1 invoke send t/0 0              # and nothing completes
+1 harness heal 0 \"connections restored\"
+2 harness phase drain
+3 p1 invoke send t/0 v0                 # and nothing completes
 ",
     brings: &[],
     cause: "A client or broker that does not recover: a hanging transaction, a lost wake-up, a group without a coordinator.",

@@ -12,12 +12,10 @@ pub(super) static ABORTED_READ: Entry = Entry {
     stage: Stage::Delivery,
     definition: "A read_committed consumer was handed a record of an aborted or failed transaction.",
     example: "\
-0  p0 invoke begin-txn shop-1
-1  p0 invoke send t/0 0
-2  p0 ok send 0 @0
-3  p0 invoke abort-txn
-4  p0 ok abort-txn
-5  p1 ok poll t/0 @0 p0:0      # read_committed
+0..1 p1 begin-txn shop-1
+2..3 p1 send t/0 v0 @0
+4..5 p1 abort-txn
+6..7 p2 poll t/0 p1:0 @0               # p2 reads committed
 ",
     brings: &[],
     cause: "A transaction marker went to the wrong transaction (KAFKA-17754), or a fetch ignored the list of aborted transactions.",
@@ -33,12 +31,10 @@ pub(super) static PRECOMMITTED_READ: Entry = Entry {
     stage: Stage::Delivery,
     definition: "A read_committed consumer was handed a record of a transaction whose commit had not been invoked when the poll returned.",
     example: "\
-0  p0 invoke begin-txn shop-1
-1  p0 invoke send t/0 0
-2  p0 ok send 0 @0
-3  p1 ok poll t/0 @0 p0:0      # read_committed
-4  p0 invoke commit-txn
-5  p0 ok commit-txn
+0..1 p1 begin-txn shop-1
+2..3 p1 send t/0 v0 @0
+4..5 p2 poll t/0 p1:0 @0               # p2 reads committed
+6..7 p1 commit-txn
 ",
     brings: &[],
     cause: "The last stable offset passed an open transaction; a record was written outside its transaction.",
@@ -54,12 +50,10 @@ pub(super) static LSO_BREACH: Entry = Entry {
     stage: Stage::Delivery,
     definition: "A read_committed poll passed an offset while an earlier transaction in that log was undecided.",
     example: "\
-0  p0 invoke begin-txn shop-1
-1  p0 invoke send t/0 0
-2  p0 ok send 0 @0
-3  p1 invoke send t/0 0        # no transaction
-4  p1 ok send 0 @1
-5  p2 ok poll t/0 @1 p1:0      # read_committed, and p0's transaction is open
+0..1 p1 begin-txn shop-1                # never decided
+2..3 p1 send t/0 v0 @0
+4..5 p3 send t/0 v0 @1                  # outside of transactions
+6..7 p2 poll t/0 p3:0 @1               # p2 reads committed
 ",
     brings: &[],
     cause: "A hanging or forgotten transaction: its marker was written early, or the log's producer state was lost.",
@@ -75,16 +69,12 @@ pub(super) static TORN_TRANSACTION: Entry = Entry {
     stage: Stage::Log,
     definition: "After the final read some records (or the offsets) of one transaction are visible and others are not.",
     example: "\
-0  p0 invoke begin-txn shop-1
-1  p0 invoke send t/0 0
-2  p0 invoke send t/1 1
-3  p0 ok send 0 @0
-4  p0 ok send 1 @0
-5  p0 invoke commit-txn
-6  p0 ok commit-txn
-9  p9 ok final-read t/0 @0 p0:0
-9  p9 ok final-read-end t/0 0..1
-9  p9 ok final-read-end t/1 0..0
+0..1 p1 begin-txn shop-1
+2..3 p1 send t/0 v0 @0
+2..3 p1 send t/1 v1 @0
+4..5 p1 commit-txn
+9 p3 final-read t/0 p1:0 @0 end=2 isolation=read_committed
+9 p3 final-read-end t/1 end=0 isolation=read_committed
 ",
     brings: &[Anomaly::LostWrite],
     cause: "Markers reached some partitions and not others; a late EndTxn completed the next transaction (KAFKA-17754); data was truncated after the commit.",
@@ -100,12 +90,10 @@ pub(super) static LOST_COMMIT: Entry = Entry {
     stage: Stage::Log,
     definition: "A transaction acknowledged as committed shows nothing.",
     example: "\
-0  p0 invoke begin-txn shop-1
-1  p0 invoke send t/0 0
-2  p0 ok send 0 @0
-3  p0 invoke commit-txn
-4  p0 ok commit-txn
-9  p9 ok final-read-end t/0 0..2   # read_committed, nothing there
+0..1 p1 begin-txn shop-1
+2..3 p1 send t/0 v0 @0
+4..5 p1 commit-txn
+9 p3 final-read-end t/0 end=2 isolation=read_committed
 ",
     brings: &[Anomaly::LostWrite],
     cause: "The coordinator failed over and forgot the commit, or an abort completed in its place.",
@@ -121,13 +109,10 @@ pub(super) static RESURRECTED_ABORT: Entry = Entry {
     stage: Stage::Log,
     definition: "A transaction acknowledged as aborted shows something to a committed reader.",
     example: "\
-0  p0 invoke begin-txn shop-1
-1  p0 invoke send t/0 0
-2  p0 ok send 0 @0
-3  p0 invoke abort-txn
-4  p0 ok abort-txn
-9  p9 ok final-read t/0 @0 p0:0    # read_committed
-9  p9 ok final-read-end t/0 0..2
+0..1 p1 begin-txn shop-1
+2..3 p1 send t/0 v0 @0
+4..5 p1 abort-txn
+9 p3 final-read t/0 p1:0 @0 end=2 isolation=read_committed
 ",
     brings: &[Anomaly::AbortedRead],
     cause: "A delayed EndTxn(commit) was applied to the transaction (KAFKA-17754).",
@@ -143,14 +128,11 @@ pub(super) static FENCING_VIOLATION: Entry = Entry {
     stage: Stage::Log,
     definition: "After a newer epoch was granted to a transactional id, a transaction of an older epoch commits visibly.",
     example: "\
-0  p0 invoke begin-txn shop-1 epoch 0
-1  p0 invoke send t/0 0
-2  p1 invoke begin-txn shop-1 epoch 1
-3  p0 ok send 0 @0
-4  p0 invoke commit-txn
-5  p0 ok commit-txn
-9  p9 ok final-read t/0 @0 p0:0    # read_committed
-9  p9 ok final-read-end t/0 0..2
+0..1 p1 begin-txn shop-1 epoch=0
+2..3 p1 send t/0 v0 @0
+4..5 p2 begin-txn shop-1 epoch=1        # p1 is fenced from here on
+6..7 p1 commit-txn
+9 p3 final-read t/0 p1:0 @0 end=2 isolation=read_committed
 ",
     brings: &[],
     cause: "A zombie producer's write or commit was accepted after its successor had initialised.",
@@ -166,15 +148,14 @@ pub(super) static DEPENDENCY_CYCLE: Entry = Entry {
     stage: Stage::Log,
     definition: "A cycle of write-write, write-read and read-write edges between transactions (G0, G1c, G-single, G2, with realtime variants); the version order is the order of offsets. Kafka does not isolate writes: a cycle with write-write edges is information unless serializability is claimed.",
     example: "\
-# G0: p0's transaction is first in t/0, p1's in t/1
-0  p0 invoke send t/0 0
-0  p1 invoke send t/0 0
-1  p0 invoke send t/1 1
-1  p1 invoke send t/1 1
-2  p0 ok send 0 @0
-2  p1 ok send 0 @1
-3  p1 ok send 1 @0
-3  p0 ok send 1 @1
+0..1 p1 begin-txn shop-1                # G0: p1 comes first in t/0, p2 in t/1
+0..1 p2 begin-txn shop-2
+2..3 p1 send t/0 v0 @0
+2..3 p2 send t/0 v0 @1
+4..5 p2 send t/1 v1 @0
+4..5 p1 send t/1 v1 @1
+6..7 p1 commit-txn
+6..7 p2 commit-txn
 ",
     brings: &[],
     cause: "Two transactions write to two logs in opposite orders; Kafka takes no locks.",

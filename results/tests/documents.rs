@@ -1,0 +1,19 @@
+//! Generated documents are what the code generates. `UPDATE_DOCS=1` writes them.
+
+use std::path::Path;
+
+#[test]
+fn docs_verdict_schema_is_what_the_types_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/verdict.schema.json");
+    let generated = results::verdict::schema();
+    assert!(generated.contains("longest_gap"), "the schema holds the types");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &generated).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == generated,
+        "docs/verdict.schema.json is stale: run UPDATE_DOCS=1 cargo test -p results --test documents"
+    );
+}
