@@ -6,6 +6,7 @@
 
 pub mod ids;
 pub mod journal;
+pub mod merge;
 pub mod merged;
 pub mod op;
 pub mod payload;

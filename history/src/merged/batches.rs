@@ -48,8 +48,8 @@ fn origin(log: LogId) -> Batch {
 
 impl BatchChunk {
     /// Appends the chunk's bytes; returns its directory entry, place in the file still unknown.
-    pub(super) fn put(&self, kind: Kind, process: Process, log: LogId, out: &mut Vec<u8>) -> Entry {
-        let mut entry = Entry::new(kind, log, process);
+    pub(super) fn put(&self, process: Process, log: LogId, out: &mut Vec<u8>) -> Entry {
+        let mut entry = Entry::new(Kind::Batches, log, process);
         entry.records = small(self.batches.len());
         for column in 0..COLUMNS {
             let mut before = origin(log);

@@ -22,7 +22,7 @@ pub enum Kind {
     /// What a consumer polled from a log within one segment.
     Polls,
     /// What the independent reader saw of a log's record batches.
-    Batches(Isolation),
+    Batches,
     /// Other events of a process, in order of time.
     Rows,
 }
@@ -34,25 +34,21 @@ impl Kind {
             Self::FinalRead(Isolation::ReadUncommitted) => 2,
             Self::FinalRead(Isolation::ReadCommitted) => 3,
             Self::Polls => 4,
-            Self::Batches(Isolation::ReadUncommitted) => 5,
-            Self::Batches(Isolation::ReadCommitted) => 6,
-            Self::Rows => 7,
+            Self::Batches => 5,
+            Self::Rows => 6,
         }
     }
 
     fn of_code(code: u8) -> Option<Self> {
-        [1, 2, 3, 4, 5, 6, 7]
-            .into_iter()
-            .zip([
-                Self::Sends,
-                Self::FinalRead(Isolation::ReadUncommitted),
-                Self::FinalRead(Isolation::ReadCommitted),
-                Self::Polls,
-                Self::Batches(Isolation::ReadUncommitted),
-                Self::Batches(Isolation::ReadCommitted),
-                Self::Rows,
-            ])
-            .find_map(|(known, kind)| (known == code).then_some(kind))
+        match code {
+            1 => Some(Self::Sends),
+            2 => Some(Self::FinalRead(Isolation::ReadUncommitted)),
+            3 => Some(Self::FinalRead(Isolation::ReadCommitted)),
+            4 => Some(Self::Polls),
+            5 => Some(Self::Batches),
+            6 => Some(Self::Rows),
+            _ => None,
+        }
     }
 }
 
@@ -184,7 +180,7 @@ mod tests {
 
     #[test]
     fn an_entry_comes_back() {
-        for code in 1..=7 {
+        for code in 1..=6 {
             let mut entry = Entry::new(Kind::of_code(code).unwrap(), LogId(513), Process(70_000));
             entry.segment = 1;
             entry.ordinal = 2;

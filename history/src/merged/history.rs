@@ -105,6 +105,8 @@ pub struct ProcessFacts {
     pub transactional: bool,
     /// How its journal ended, in words, where it did not end in good order.
     pub torn: Option<String>,
+    /// Whether its journal was cut, so that what it did may be missing.
+    pub truncated: bool,
 }
 
 /// How far the independent reader came in one log.
@@ -322,7 +324,7 @@ impl History {
             match entry.kind {
                 Kind::Sends => self.sends(entry, &mut buffer, &mut sends)?,
                 Kind::FinalRead(_) | Kind::Polls => self.reads(entry, &mut buffer, &mut reads)?,
-                Kind::Batches(_) => self.batches(entry, &mut buffer, &mut batches)?,
+                Kind::Batches => self.batches(entry, &mut buffer, &mut batches)?,
                 Kind::Rows => drop(self.rows(entry, &mut buffer)?),
             }
         }

@@ -81,12 +81,12 @@ impl<W: Write> Writer<W> {
     /// See [`Writer::new`].
     pub fn batches(
         &mut self,
-        stream: (Process, LogId, Isolation),
+        process: Process,
+        log: LogId,
         ordinal: u32,
         chunk: &BatchChunk,
     ) -> io::Result<()> {
-        let (process, log, isolation) = stream;
-        let entry = chunk.put(Kind::Batches(isolation), process, log, &mut self.bytes);
+        let entry = chunk.put(process, log, &mut self.bytes);
         self.chunk(Entry { ordinal, ..entry })
     }
 
