@@ -47,17 +47,26 @@ impl Writer {
         }
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(".new");
-        let error = |doing| move |source| JournalError::Io { path: path.to_owned(), doing, source };
+        let unfinished = PathBuf::from(unfinished);
+        let error = |source| JournalError::Io { path: path.to_owned(), doing: "create", source };
         let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create_new(true).open(&unfinished).map_err(error("create"))?;
+        let file = options.read(true).write(true).create_new(true).open(&unfinished).map_err(error)?;
+        let started = Self::start(file, path, header)
+            .and_then(|writer| std::fs::rename(&unfinished, path).map(|()| writer).map_err(error));
+        if started.is_err() {
+            // Best effort: the error that is returned says why.
+            let _ = std::fs::remove_file(&unfinished);
+        }
+        started
+    }
+
+    fn start(mut file: File, path: &Path, header: &Header) -> Result<Self, JournalError> {
         let (bytes, salt) = header_bytes(header);
         file.write_all(&bytes).map_err(|source| refused(path, 0, source))?;
         let next = (bytes.len() / FRAME) as u64;
         let base = next / FRAMES_PER_WINDOW * FRAMES_PER_WINDOW;
         let mut windows = Windows { file, path: path.to_owned(), mapped: VecDeque::new(), base, end: base };
         windows.reserve(next, 1)?;
-        std::fs::rename(&unfinished, path).map_err(error("create"))?;
         Ok(Self { windows, salt, next, logs: BTreeMap::new(), json: Vec::new() })
     }
 
