@@ -8,5 +8,8 @@
 //! knows the checker: a checker that knew what was meant would excuse what was done.
 
 pub mod mode;
+pub mod outcome;
+pub mod pace;
 pub mod protocol;
+pub mod spread;
 pub mod step;
