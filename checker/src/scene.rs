@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::{LogId, Offset, Process, TopicPartition, Value};
 use history::merged::{BatchChunk, Buffer, History, HistoryError, Kind};
-use history::op::{Batch, Isolation};
+use history::op::Batch;
 
 use crate::findings::{Finding, Findings, Sighting};
 use crate::question::Settings;
@@ -47,7 +47,7 @@ impl Batches {
         let (mut batches, mut buffer, mut chunk) =
             (Batches::default(), Buffer::default(), BatchChunk::default());
         for log in logs {
-            for entry in history.chunks(Kind::Batches(Isolation::ReadUncommitted), log) {
+            for entry in history.chunks(Kind::Batches, log) {
                 let (first, last) = entry.offsets;
                 if holds_one(log, Offset(first), Offset(last)) {
                     history.batches(entry, &mut buffer, &mut chunk)?;
