@@ -10,6 +10,31 @@
 pub mod object;
 pub mod verdict;
 
+mod context;
+mod dispatch;
+mod keys;
+
+mod bag;
+mod blocks;
+mod chain;
+mod kv;
+mod mutex;
+mod queue;
+mod register;
+mod set;
+mod zones;
+
+mod search;
+mod sequential;
+mod tasks;
+
+mod brute;
+mod explain;
+mod shrink;
+
+mod hash;
+mod order;
+
 pub use object::{History, Recorder};
 pub use verdict::{Verdict, Witness};
 
@@ -47,10 +72,35 @@ pub struct Options {
     pub steps: u64,
     /// Bytes that one search may hold.
     pub memory: u64,
+    /// How to decide.
+    pub solver: Solver,
+}
+
+/// How a history is decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Solver {
+    /// By the special case where there is one, by search otherwise.
+    #[default]
+    Best,
+    /// By search alone.
+    Search,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { initial: Datum::Nil, steps: 1_000_000_000, memory: 2 << 30 }
+        Self { initial: Datum::Nil, steps: 1_000_000_000, memory: 2 << 30, solver: Solver::Best }
     }
+}
+
+/// Whether the history is linearizable.
+pub fn check(history: &History, model: Model, options: &Options) -> Verdict {
+    keys::check(&context::Context::new(history, model, &options.initial), options)
+}
+
+/// Whether the history is linearizable, by trying every order: the definition itself, for small histories.
+///
+/// `None` where there are too many operations on one object. Shares nothing with [`check`] but the history.
+pub fn check_by_brute_force(history: &History, model: Model, options: &Options) -> Option<bool> {
+    brute::check(&context::Context::new(history, model, &options.initial))
 }

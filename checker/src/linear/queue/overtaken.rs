@@ -1,0 +1,119 @@
+//! VOrd: b went in after a was in, and came out before a was taken.
+//!
+//! For enqueues by invocation, those already over are kept with the invocation of their value's dequeue: if b's
+//! dequeue returned before the latest of these began, b overtook that value. Returns are taken from a heap of
+//! what is pending, so the sweep costs O(n log c) for c concurrent clients.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::{NOBODY, Passage};
+use crate::linear::context::{Context, Violation};
+use crate::linear::explain;
+use crate::linear::object::{Moment, Op};
+use crate::linear::verdict::Pattern;
+
+/// A value that was overtaken; indices of operations.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    /// Enqueue of the overtaken value.
+    pub(super) overtaken: usize,
+    /// Its dequeue, if any.
+    pub(super) dequeued: usize,
+    /// Enqueue of the value that overtook it.
+    pub(super) by: usize,
+    /// Dequeue of that value.
+    pub(super) by_dequeued: usize,
+    /// Return of that dequeue.
+    pub(super) deadline: Moment,
+}
+
+/// Everything that was overtaken.
+pub(super) struct Overtaken {
+    /// One whose own dequeue is known: nothing excuses it.
+    pub(super) by_dequeued: Option<Pair>,
+    /// Those never dequeued, each with its earliest deadline.
+    pub(super) left_behind: Vec<Pair>,
+}
+
+/// Finds them; enqueues come by invocation.
+pub(super) fn find(ops: &[Op], enqueues: impl Iterator<Item = (usize, Passage)> + Clone) -> Overtaken {
+    let mut pending: BinaryHeap<Reverse<(Moment, usize, usize)>> = BinaryHeap::new();
+    // Among values surely in: the one dequeued that is taken last.
+    let mut latest: Option<(Moment, usize, usize)> = None;
+    for (enqueued, passage) in enqueues.clone() {
+        while let Some(Reverse((returned, a, taken))) = pending.peek().copied() {
+            if returned >= ops[enqueued].invoked {
+                break;
+            }
+            pending.pop();
+            let begun = ops[taken].invoked;
+            if latest.is_none_or(|(known, ..)| begun > known) {
+                latest = Some((begun, a, taken));
+            }
+        }
+        if passage.dequeued == NOBODY {
+            continue;
+        }
+        let deadline = ops[passage.dequeued].returned;
+        if let Some((_, a, taken)) = latest.filter(|(begun, ..)| deadline < *begun) {
+            let by_dequeued = passage.dequeued;
+            let pair = Pair { overtaken: a, dequeued: taken, by: enqueued, by_dequeued, deadline };
+            return Overtaken { by_dequeued: Some(pair), left_behind: Vec::new() };
+        }
+        pending.push(Reverse((ops[enqueued].returned, enqueued, passage.dequeued)));
+    }
+    Overtaken { by_dequeued: None, left_behind: left_behind(ops, enqueues) }
+}
+
+/// Values never dequeued: who overtook each first? Enqueues by invocation, from the last to the first.
+fn left_behind(ops: &[Op], enqueues: impl Iterator<Item = (usize, Passage)> + Clone) -> Vec<Pair> {
+    let left = enqueues.clone().filter(|(i, passage)| passage.dequeued == NOBODY && !ops[*i].is_crashed());
+    let mut left: Vec<usize> = left.map(|(i, _)| i).collect();
+    if left.is_empty() {
+        return Vec::new();
+    }
+    // By return, latest first; meanwhile the enqueues invoked after that return come in, latest first.
+    left.sort_by_key(|i| Reverse(ops[*i].returned));
+    let mut others: Vec<(usize, Passage)> =
+        enqueues.filter(|(_, passage)| passage.dequeued != NOBODY).collect();
+    let mut earliest: Option<(Moment, usize, usize)> = None;
+    let mut found = Vec::new();
+    for a in left {
+        while let Some((by, passage)) = others.last().copied() {
+            if ops[by].invoked <= ops[a].returned {
+                break;
+            }
+            others.pop();
+            let returned = ops[passage.dequeued].returned;
+            if earliest.is_none_or(|(known, ..)| returned < known) {
+                earliest = Some((returned, by, passage.dequeued));
+            }
+        }
+        if let Some((deadline, by, by_dequeued)) = earliest.filter(|(end, ..)| *end != Moment::NEVER) {
+            found.push(Pair { overtaken: a, dequeued: NOBODY, by, by_dequeued, deadline });
+        }
+    }
+    found
+}
+
+/// Says who overtook whom.
+pub(super) fn explain(ops: &[Op], context: &Context<'_>, pair: Pair) -> Violation {
+    let name = |i: usize| explain::op(context, &ops[i]);
+    let mut involved = vec![pair.overtaken, pair.by, pair.by_dequeued];
+    let mut why = vec![
+        format!(
+            "{} was over before {} began, so it is ahead in the queue",
+            name(pair.overtaken),
+            name(pair.by)
+        ),
+        format!("{} was over at {}", name(pair.by_dequeued), pair.deadline.0),
+    ];
+    if pair.dequeued == NOBODY {
+        why.push("the value ahead was never taken out, and no dequeue of unknown outcome can have taken it in time".to_owned());
+    } else {
+        involved.push(pair.dequeued);
+        why.push(format!("but the value ahead was only taken by {}", name(pair.dequeued)));
+    }
+    Violation::new(Pattern::DequeuedOutOfOrder, involved, why)
+}
