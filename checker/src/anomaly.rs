@@ -272,6 +272,14 @@ mod tests {
     }
 
     #[test]
+    fn every_example_is_a_history() {
+        for entry in ALL.map(Anomaly::entry) {
+            let parsed = history::text::Parsed::parse(entry.example);
+            assert!(parsed.is_ok_and(|parsed| !parsed.events.is_empty()), "{}", entry.name);
+        }
+    }
+
+    #[test]
     fn every_entry_says_everything() {
         for entry in ALL.map(Anomaly::entry) {
             for text in [entry.definition, entry.example, entry.cause, entry.permitted_by, entry.change] {

@@ -47,6 +47,8 @@ pub struct Life {
     pub closed: bool,
     /// How its journal ended, where that was not in good order.
     pub torn: Option<String>,
+    /// Whether its journal was cut, so that what it did may be missing.
+    pub truncated: bool,
 }
 
 /// What has been seen of leadership so far.
@@ -79,6 +81,7 @@ impl Timeline {
             let life = timeline.processes.entry(*process).or_default();
             life.identity = facts.identity.clone();
             life.torn.clone_from(&facts.torn);
+            life.truncated = facts.truncated;
         }
         for event in history.events()? {
             timeline.add(&event?, &history.facts().logs);

@@ -91,12 +91,13 @@ fn without_effect(fault: &FaultEntry) -> Option<Reason> {
     Some(reason(ReasonKind::FaultWithoutEffect, None, text))
 }
 
-/// A journal that stops in the middle although nobody was seen to die. (That of a client that was killed may.)
+/// A journal that was cut, or one that stops in the middle although nobody was seen to die. (That of a client that
+/// was killed may: what it wrote is all there.)
 fn torn(timeline: &Timeline) -> Option<Reason> {
     let torn: Vec<String> = timeline
         .processes
         .iter()
-        .filter(|(_, life)| life.crashed.is_none())
+        .filter(|(_, life)| life.truncated || life.crashed.is_none())
         .filter_map(|(process, life)| {
             Some(format!("{} ({})", timeline.process(*process), life.torn.as_ref()?))
         })
