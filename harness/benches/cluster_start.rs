@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use harness::cluster::{Cluster, Dirs, Loopback, Prepared};
+use harness::cluster::{Cluster, Dirs, Loopback, Prepared, ensure_archive};
 use harness::fetch::Cache;
 use harness::kafka::jvm::ArchiveUse;
 use harness::kafka::{KafkaPlan, Source, heap_mib};
+use nix::sys::time::TimeValLike;
 use tokio::sync::mpsc;
 
 fn plan(version: &str) -> KafkaPlan {
@@ -31,19 +32,39 @@ fn main() -> anyhow::Result<()> {
         let begun = Instant::now();
         let prepared = Prepared::from_cache(&cache, &plan(&version))?;
         println!("{version}: fetched and formatted in {:.1?}", begun.elapsed());
-        runtime.block_on(measure(&version, &prepared))?;
+        runtime.block_on(measure(&version, prepared, &cache))?;
     }
     Ok(())
 }
 
-async fn measure(version: &str, prepared: &Prepared) -> anyhow::Result<()> {
-    for (name, archive) in [("no archive", ArchiveUse::None), ("archive", prepared.archive.clone())] {
-        for _ in 0..2 {
-            let took = start(version, Prepared { archive: archive.clone(), ..prepared.clone() }).await?;
-            println!("{version}, {name}: ready after {took:.2?}");
-        }
+async fn measure(version: &str, mut prepared: Prepared, cache: &Cache) -> anyhow::Result<()> {
+    report(version, "no archive", &Prepared { archive: ArchiveUse::None, ..prepared.clone() }).await?;
+    let folder = tempfile::tempdir()?;
+    let begun = Instant::now();
+    ensure_archive(&site(1)?, cache, &plan(version), &mut prepared, folder.path().join("warm-up")).await?;
+    println!("{version}: archive made or found in {:.1?}", begun.elapsed());
+    report(version, "archive", &prepared).await
+}
+
+async fn report(version: &str, name: &str, prepared: &Prepared) -> anyhow::Result<()> {
+    for _ in 0..2 {
+        let before = cpu_of_children()?;
+        let took = start(version, prepared.clone()).await?;
+        let cpu = cpu_of_children()?.saturating_sub(before);
+        println!("{version}, {name}: ready after {took:.2?}, nodes used {cpu:.2?} of CPU");
     }
     Ok(())
+}
+
+/// On a busy machine the CPU that the nodes used says more than the clock.
+fn cpu_of_children() -> anyhow::Result<Duration> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?;
+    let microseconds = |time: nix::sys::time::TimeVal| u64::try_from(time.num_microseconds());
+    Ok(Duration::from_micros(microseconds(usage.user_time())? + microseconds(usage.system_time())?))
+}
+
+fn site(network: u8) -> anyhow::Result<Loopback> {
+    Ok(Loopback { network: (network, u8::try_from(std::process::id() % 250)?) })
 }
 
 async fn start(version: &str, prepared: Prepared) -> anyhow::Result<Duration> {
@@ -51,8 +72,7 @@ async fn start(version: &str, prepared: Prepared) -> anyhow::Result<Duration> {
     let dirs = Dirs { logs: folder.path().join("logs"), data: folder.path().join("data") };
     let (exits, _) = mpsc::channel(16);
     let begun = Instant::now();
-    let site = Loopback { network: (77, u8::try_from(std::process::id() % 250)?) };
-    let mut cluster = Cluster::start(site, plan(version), prepared, dirs, exits)?;
+    let mut cluster = Cluster::start(site(2)?, plan(version), prepared, dirs, exits)?;
     let ready = cluster.ready(Duration::from_secs(60)).await;
     let took = begun.elapsed();
     if ready.is_err() {

@@ -8,15 +8,16 @@
 //! The nodes are made by a [`Site`]: the lab in a run, plain loopback in development and benchmarks. The code
 //! path is the same.
 
+mod launch;
 mod process;
 mod ready;
 pub mod site;
+mod warmup;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use history::ids::NodeId;
@@ -27,8 +28,8 @@ use tokio::time::timeout;
 
 use crate::fetch::{Cache, FetchError};
 use crate::kafka::java::{Java, JavaError};
-use crate::kafka::jvm::{ArchiveUse, Jvm};
-use crate::kafka::properties::{self, Addresses, Refused};
+use crate::kafka::jvm::ArchiveUse;
+use crate::kafka::properties::{self, Refused};
 use crate::kafka::release::{Release, ReleaseError};
 use crate::kafka::storage::{Storage, StorageError};
 use crate::kafka::{CLIENT_PORT, CONTROLLER, KafkaPlan, Member, Role, archive, logging};
@@ -36,8 +37,10 @@ use crate::kafka::{CLIENT_PORT, CONTROLLER, KafkaPlan, Member, Role, archive, lo
 pub use process::{Exit, How, NodeExit, SignalError};
 pub use ready::PROBE_TOPIC;
 pub use site::{Loopback, Site};
+pub use warmup::ensure_archive;
 
-use process::{Process, Start};
+use launch::Launcher;
+use process::Process;
 use ready::Lacking;
 
 /// How long a signal may take to show its effect.
@@ -58,7 +61,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// Everything that needs no running node: jars, Java, formatted storage. The class archive is left out
-    /// unless it is in the cache; [`crate::kafka::archive::ensure`] makes it, where nodes can run.
+    /// unless it is in the cache; [`ensure_archive`] makes it, where nodes can run.
     pub fn from_cache(cache: &Cache, plan: &KafkaPlan) -> Result<Prepared, ClusterError> {
         properties::check(&plan.server)?;
         let java = Java::find()?;
@@ -135,13 +138,8 @@ pub enum ClusterError {
 /// A running cluster. Dropping it kills its nodes.
 #[derive(Debug)]
 pub struct Cluster<S> {
-    site: S,
-    plan: KafkaPlan,
-    dirs: Dirs,
-    prepared: Prepared,
-    addresses: Addresses,
+    launcher: Launcher<S>,
     nodes: BTreeMap<NodeId, Node>,
-    exits: mpsc::Sender<NodeExit>,
 }
 
 #[derive(Debug)]
@@ -167,11 +165,14 @@ impl<S: Site> Cluster<S> {
     ) -> Result<Self, ClusterError> {
         properties::check(&plan.server)?;
         let members = plan.members();
-        let addresses = members.iter().map(|member| (member.id, site.address(&member.name()))).collect();
-        let mut cluster = Cluster { site, plan, dirs, prepared, addresses, nodes: BTreeMap::new(), exits };
+        let launcher = Launcher::new(site, plan, prepared, dirs, exits);
+        let mut cluster = Cluster { launcher, nodes: BTreeMap::new() };
         for member in members {
-            cluster.provision(member)?;
-            let process = cluster.spawn(member, 1)?;
+            let launcher = &cluster.launcher;
+            let data = launcher.dirs.data.join(member.name());
+            launcher
+                .provision(member, &properties::text(&launcher.plan, member, &launcher.addresses, &data))?;
+            let process = launcher.spawn(member, 1, &launcher.prepared.archive)?;
             cluster.nodes.insert(member.id, Node { member, life: 1, asked: false, process });
         }
         Ok(cluster)
@@ -205,7 +206,9 @@ impl<S: Site> Cluster<S> {
     pub fn brokers(&self) -> BTreeMap<NodeId, SocketAddr> {
         let brokers = self.nodes.values().filter(|node| node.member.role == Role::Broker);
         brokers
-            .map(|node| (node.member.id, SocketAddr::new(self.addresses[&node.member.id], CLIENT_PORT)))
+            .map(|node| {
+                (node.member.id, SocketAddr::new(self.launcher.addresses[&node.member.id], CLIENT_PORT))
+            })
             .collect()
     }
 
@@ -216,7 +219,7 @@ impl<S: Site> Cluster<S> {
 
     /// The node's address.
     pub fn address(&self, node: NodeId) -> Option<IpAddr> {
-        self.addresses.get(&node).copied()
+        self.launcher.addresses.get(&node).copied()
     }
 
     /// The controller node.
@@ -246,12 +249,12 @@ impl<S: Site> Cluster<S> {
 
     /// The node's folder of Kafka data.
     pub fn data_dir(&self, node: NodeId) -> Option<PathBuf> {
-        self.name(node).map(|name| self.dirs.data.join(name))
+        self.name(node).map(|name| self.launcher.dirs.data.join(name))
     }
 
     /// The last error that a node logged, or the last lines that its JVM printed.
     pub fn last_error(&self, node: NodeId) -> Option<String> {
-        logging::last_error(&self.dirs.logs.join(self.name(node)?))
+        logging::last_error(&self.launcher.dirs.logs.join(self.name(node)?))
     }
 
     /// SIGKILL; returns when the process is gone.
@@ -285,7 +288,7 @@ impl<S: Site> Cluster<S> {
             return Ok(old.process.pid());
         }
         let (member, life) = (old.member, old.life + 1);
-        let process = self.spawn(member, life)?;
+        let process = self.launcher.spawn(member, life, &self.launcher.prepared.archive)?;
         let pid = process.pid();
         self.nodes.insert(node, Node { member, life, asked: false, process });
         Ok(pid)
@@ -322,54 +325,8 @@ impl<S: Site> Cluster<S> {
     async fn first_end(&self) -> ClusterError {
         let ends = self.nodes.values().map(|node| Box::pin(async move { (node, node.process.end().await) }));
         let (node, exit) = first_of(ends.collect()).await;
-        let logs = self.dirs.logs.join(node.member.name());
-        let said = logging::last_error(&logs).unwrap_or_else(|| "nothing".to_owned());
-        ClusterError::Died { node: node.member.name(), how: exit.how, said, logs }
+        self.launcher.died(node.member, exit.how)
     }
-
-    /// Storage, properties and logging of a node.
-    fn provision(&self, member: Member) -> Result<(), ClusterError> {
-        let name = member.name();
-        let (logs, data) = (self.dirs.logs.join(&name), self.dirs.data.join(&name));
-        self.prepared.storage.copy(member, &data)?;
-        make(&logs)?;
-        write(
-            &logs.join("server.properties"),
-            &properties::text(&self.plan, member, &self.addresses, &data),
-        )?;
-        let (file, text, _) = logging::configuration(self.prepared.release.version, &logs);
-        write(&logs.join(file), &text)
-    }
-
-    fn spawn(&self, member: Member, life: u32) -> Result<Process, ClusterError> {
-        let name = member.name();
-        let logs = self.dirs.logs.join(&name);
-        let prepared = &self.prepared;
-        let (file, _, option) = logging::configuration(prepared.release.version, &logs);
-        let logging_option = format!("{option}{}", logs.join(file).display());
-        let jvm = Jvm {
-            java: &prepared.java,
-            release: &prepared.release,
-            heap_mib: self.plan.heap_mib,
-            archive: &prepared.archive,
-        };
-        let mut command = self.site.command(&name, prepared.java.program.as_os_str());
-        command.args(jvm.arguments(prepared.release.server_class()?, &logs, &logging_option, life));
-        command.arg(logs.join("server.properties"));
-        let console = logs.join(logging::CONSOLE_LOG);
-        let start = Start { node: member.id, name: name.clone(), life, console, exits: self.exits.clone() };
-        Process::start(command, start)
-            .map_err(|error| ClusterError::File { what: format!("start of {name}"), error })
-    }
-}
-
-fn make(folder: &Path) -> Result<(), ClusterError> {
-    fs::create_dir_all(folder)
-        .map_err(|error| ClusterError::File { what: folder.display().to_string(), error })
-}
-
-fn write(file: &Path, text: &str) -> Result<(), ClusterError> {
-    fs::write(file, text).map_err(|error| ClusterError::File { what: file.display().to_string(), error })
 }
 
 /// The first of some futures; never ends when there is none.

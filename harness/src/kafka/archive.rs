@@ -2,9 +2,8 @@
 //!
 //! An archive is valid only for the class path (files, sizes, times) and the Java that wrote it; with any
 //! other the JVM ignores it without a word and starts slowly, so all of these are part of its name. It is
-//! written by a JVM at its orderly end and holds the classes that were loaded until then. The warm-up is
-//! therefore a small cluster that does what a real one does: one node in both roles, which writes the
-//! archive, and one broker beside it, so that replication happens.
+//! written by a JVM at its orderly end and holds the classes that were loaded until then; how that is brought
+//! about is `cluster`'s affair ([`crate::cluster::ensure_archive`]).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -23,7 +22,8 @@ pub fn cached(cache: &Cache, release: &Release, java: &Java) -> Option<PathBuf> 
     path.is_file().then_some(path)
 }
 
-fn path(cache: &Cache, release: &Release, java: &Java) -> PathBuf {
+/// Where the archive for this release and Java is kept.
+pub fn path(cache: &Cache, release: &Release, java: &Java) -> PathBuf {
     let mut hash = Xxh3Default::new();
     hash.update(java.program.as_os_str().as_encoded_bytes());
     hash.update(java.version.as_bytes());
