@@ -22,8 +22,11 @@
 //! middle shows because frames follow it. Checksums are salted with the header and the place of the frame, so a
 //! frame of another journal, or of another place, is damage too.
 
+mod entry;
 mod frame;
+mod header;
 mod reader;
+mod space;
 mod window;
 mod writer;
 
@@ -31,7 +34,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use reader::{Entry, Reader, Tail};
+pub use entry::{Entry, Tail};
+pub use reader::Reader;
 pub use writer::Writer;
 
 use crate::ids::{LogId, Process, Seq};

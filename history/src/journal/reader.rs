@@ -6,107 +6,15 @@
 //! it is read may look damaged.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::frame::{self, BLOB, FRAME, Frame, Kind, Salt};
-use super::{Header, JournalError, SendRun, Unresolved};
+use super::frame::{self, BLOB, FRAME, Frame, Kind, Raw, Salt};
+use super::{Entry, Header, JournalError, SendRun, Tail, Unresolved, header};
 use crate::ids::{LogId, Nanos, Offset, Process, Seq, TopicPartition, Value};
-use crate::op::{Event, Isolation, Run, Span};
+use crate::op::{Isolation, Run, Span};
 
 const BUFFER: usize = 256 << 10;
-
-/// One thing that the journal's process wrote.
-#[derive(Debug, PartialEq)]
-pub enum Entry<'a> {
-    /// From here on `id` stands for `log`. Ids count up from 0.
-    Log {
-        /// The journal's own number.
-        id: LogId,
-        /// The log.
-        log: TopicPartition,
-    },
-    /// Records were about to be handed to the client library.
-    Sends {
-        /// Which.
-        run: SendRun,
-        /// Before the first of them.
-        time: Nanos,
-    },
-    /// Records were acknowledged.
-    Acked {
-        /// Which.
-        run: SendRun,
-        /// Offset of the first; the others follow it.
-        offset: Option<Offset>,
-        /// After the acknowledgement.
-        time: Nanos,
-    },
-    /// Sends failed or their fate is unknown.
-    Unresolved {
-        /// Which.
-        run: SendRun,
-        /// Failed or unknown.
-        how: Unresolved,
-        /// The client library's error code.
-        code: i32,
-        /// After the error.
-        time: Nanos,
-    },
-    /// A poll returned records.
-    Poll {
-        /// Before the call.
-        invoked: Nanos,
-        /// After it.
-        returned: Nanos,
-        /// What it returned, in order.
-        runs: &'a [Run],
-    },
-    /// Records were about to be handed over to processing.
-    HandedOver {
-        /// Which.
-        spans: &'a [Span],
-        /// Before that.
-        time: Nanos,
-    },
-    /// The independent reader read records.
-    FinalRead {
-        /// Whether it sees records of open and aborted transactions.
-        isolation: Isolation,
-        /// What it read.
-        runs: &'a [Run],
-        /// After the read.
-        time: Nanos,
-    },
-    /// Any other event; its log ids are the journal's own.
-    Event(Box<Event>),
-    /// The journal ends here. Returned again by every further call.
-    End(Tail),
-}
-
-/// How a journal ends. Offsets and sizes in bytes of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tail {
-    /// With the end mark of [`super::Writer::close`].
-    Closed,
-    /// Without it, and with room for more: the writer was killed, and nothing that it published is missing.
-    Open,
-    /// Likewise, but the writer was killed while it wrote a frame or a group. That one is cut off: it was
-    /// never published.
-    Torn {
-        /// Where it begins.
-        at: u64,
-        /// How much of it there is.
-        bytes: u64,
-    },
-    /// The file was shortened after it was written; how much is missing is not known.
-    Truncated {
-        /// Where the last whole entry ends.
-        at: u64,
-        /// Bytes after it, too few to be read.
-        bytes: u64,
-    },
-}
 
 /// Reads one process's journal.
 pub struct Reader {
@@ -128,15 +36,9 @@ pub struct Reader {
 
 /// What is found in the place of a frame.
 enum Place {
-    Used([u8; FRAME]),
-    Free([u8; FRAME]),
+    Used(Raw),
+    Free(Raw),
     EndOfFile,
-}
-
-/// Why a group has no further follower.
-enum Missing {
-    EndOfFile,
-    Error(JournalError),
 }
 
 impl Reader {
@@ -152,7 +54,7 @@ impl Reader {
             Err(source) => return Err(JournalError::Io { path, doing: "open", source }),
         };
         let mut input = BufReader::with_capacity(BUFFER, file);
-        let (header, salt, length) = read_header(&mut input, &path)?;
+        let (header, salt, length) = header::read(&mut input, &path)?;
         let next = length / FRAME as u64;
         let (runs, spans, blob) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self { input, path, header, salt, next, partial: 0, logs: 0, runs, spans, blob, tail: None })
@@ -175,12 +77,12 @@ impl Reader {
         }
         let at = self.next;
         match self.place()? {
-            Place::Used(bytes) => {
-                let head = self.intact(at, &bytes)?;
+            Place::Used(raw) => {
+                let head = self.intact(at, raw)?;
                 self.entry(at, head)
             }
-            Place::Free(bytes) => {
-                let tail = self.unused(at, &bytes)?;
+            Place::Free(raw) => {
+                let tail = self.unused(at, raw)?;
                 Ok(self.end(tail))
             }
             Place::EndOfFile => Ok(self.end_within(at)),
@@ -191,19 +93,22 @@ impl Reader {
         let time = Nanos(head.time);
         match head.kind {
             Kind::Log => self.log_entry(at, head),
-            Kind::Sends => Ok(Entry::Sends { run: self.send_run(at, head)?, time }),
-            Kind::Acked => {
-                let (run, offset) = (self.send_run(at, head)?, self.acked_offset(at, head)?);
-                Ok(Entry::Acked { run, offset, time })
-            }
-            Kind::Unresolved => {
-                let (run, (how, code)) = (self.send_run(at, head)?, self.unresolved(at, head)?);
-                Ok(Entry::Unresolved { run, how, code, time })
-            }
+            Kind::Sends => match self.send_run(head) {
+                Ok(run) => Ok(Entry::Sends { run, time }),
+                Err(what) => Err(self.damaged(at, what)),
+            },
+            Kind::Acked => match self.send_run(head).and_then(|run| Ok((run, acked_offset(head)?))) {
+                Ok((run, offset)) => Ok(Entry::Acked { run, offset, time }),
+                Err(what) => Err(self.damaged(at, what)),
+            },
+            Kind::Unresolved => match self.send_run(head).and_then(|run| Ok((run, unresolved(head)?))) {
+                Ok((run, (how, code))) => Ok(Entry::Unresolved { run, how, code, time }),
+                Err(what) => Err(self.damaged(at, what)),
+            },
             Kind::Poll => {
                 let returned =
                     u64::try_from(head.offset).map_err(|_| self.damaged(at, "a time below zero"))?;
-                if !self.read_runs(at, head)? {
+                if !self.read_runs(head)? {
                     return Ok(self.end_within(at));
                 }
                 Ok(Entry::Poll { invoked: time, returned: Nanos(returned), runs: &self.runs })
@@ -214,13 +119,13 @@ impl Reader {
                     2 => Isolation::ReadCommitted,
                     other => return Err(self.damaged(at, &format!("unknown isolation level {other}"))),
                 };
-                if !self.read_runs(at, head)? {
+                if !self.read_runs(head)? {
                     return Ok(self.end_within(at));
                 }
                 Ok(Entry::FinalRead { isolation, runs: &self.runs, time })
             }
             Kind::HandedOver => {
-                if !self.read_spans(at, head)? {
+                if !self.read_spans(head)? {
                     return Ok(self.end_within(at));
                 }
                 Ok(Entry::HandedOver { spans: &self.spans, time })
@@ -237,7 +142,7 @@ impl Reader {
     }
 
     fn log_entry(&mut self, at: u64, head: Frame) -> Result<Entry<'_>, JournalError> {
-        if !self.read_blob(at, head)? {
+        if !self.read_blob(head)? {
             return Ok(self.end_within(at));
         }
         if u32::from(head.log) != self.logs {
@@ -254,7 +159,7 @@ impl Reader {
     }
 
     fn event_entry(&mut self, at: u64, head: Frame) -> Result<Entry<'_>, JournalError> {
-        if !self.read_blob(at, head)? {
+        if !self.read_blob(head)? {
             return Ok(self.end_within(at));
         }
         match serde_json::from_slice(&self.blob) {
@@ -265,117 +170,94 @@ impl Reader {
         }
     }
 
-    fn send_run(&self, at: u64, frame: Frame) -> Result<SendRun, JournalError> {
-        self.known_log(at, frame.log)?;
-        self.countable(at, frame)?;
+    fn send_run(&self, frame: Frame) -> Result<SendRun, &'static str> {
+        self.known_log(frame)?;
+        countable(frame)?;
         Ok(SendRun { log: LogId(frame.log), first: Seq(frame.seq), count: frame.count })
     }
 
-    fn acked_offset(&self, at: u64, frame: Frame) -> Result<Option<Offset>, JournalError> {
-        match frame.flags {
-            0 => Ok(None),
-            1 => self.offset(at, frame).map(Some),
-            other => Err(self.damaged(at, &format!("unknown flags {other}"))),
-        }
-    }
-
-    fn unresolved(&self, at: u64, frame: Frame) -> Result<(Unresolved, i32), JournalError> {
-        let how = match frame.flags {
-            1 => Unresolved::Fail,
-            2 => Unresolved::Info,
-            other => return Err(self.damaged(at, &format!("unknown outcome {other}"))),
-        };
-        let code = i32::try_from(frame.offset).map_err(|_| self.damaged(at, "an error code out of range"))?;
-        Ok((how, code))
-    }
-
     /// Whether the whole group is there.
-    fn read_runs(&mut self, at: u64, head: Frame) -> Result<bool, JournalError> {
+    fn read_runs(&mut self, head: Frame) -> Result<bool, JournalError> {
         self.runs.clear();
         for _ in 0..head.count {
-            let place = self.next;
-            let follower = match self.follower(Kind::Run) {
-                Ok(bytes) => self.intact(place, &bytes)?,
-                Err(Missing::EndOfFile) => return Ok(false),
-                Err(Missing::Error(error)) => return Err(error),
-            };
-            self.known_log(at, follower.log)?;
-            self.countable(place, follower)?;
-            let Ok(process) = u32::try_from(follower.time) else {
-                return Err(self.damaged(place, "a process number out of range"));
-            };
-            let first = Value { process: Process(process), seq: Seq(follower.seq) };
-            let offset = self.offset(place, follower)?;
-            self.runs.push(Run { log: LogId(follower.log), offset, first, count: follower.count });
+            let at = self.next;
+            let Some((_, follower)) = self.follower(Kind::Run)? else { return Ok(false) };
+            match self.known_log(follower).and_then(|()| read_run(follower)) {
+                Ok(run) => self.runs.push(run),
+                Err(what) => return Err(self.damaged(at, what)),
+            }
         }
         Ok(true)
     }
 
     /// Whether the whole group is there.
-    fn read_spans(&mut self, at: u64, head: Frame) -> Result<bool, JournalError> {
+    fn read_spans(&mut self, head: Frame) -> Result<bool, JournalError> {
         self.spans.clear();
         for _ in 0..head.count {
-            let place = self.next;
-            let follower = match self.follower(Kind::Span) {
-                Ok(bytes) => self.intact(place, &bytes)?,
-                Err(Missing::EndOfFile) => return Ok(false),
-                Err(Missing::Error(error)) => return Err(error),
-            };
-            self.known_log(at, follower.log)?;
-            let first = i64::from_le_bytes(follower.time.to_le_bytes());
-            if first < 0 || follower.offset < first {
-                return Err(self.damaged(place, "an interval of offsets that is none"));
+            let at = self.next;
+            let Some((_, follower)) = self.follower(Kind::Span)? else { return Ok(false) };
+            match self.known_log(follower).and_then(|()| span(follower)) {
+                Ok(span) => self.spans.push(span),
+                Err(what) => return Err(self.damaged(at, what)),
             }
-            self.spans.push(Span {
-                log: LogId(follower.log),
-                first: Offset(first),
-                last: Offset(follower.offset),
-            });
         }
         Ok(true)
     }
 
     /// Whether the whole blob is there.
-    fn read_blob(&mut self, at: u64, head: Frame) -> Result<bool, JournalError> {
+    fn read_blob(&mut self, head: Frame) -> Result<bool, JournalError> {
         self.blob.clear();
-        let Ok(length) = usize::try_from(head.count) else {
-            return Err(self.damaged(at, "a blob too large for this machine"));
-        };
+        let length = usize::try_from(head.count).expect("a blob is smaller than 4 GiB");
         while self.blob.len() < length {
-            let bytes = match self.follower(Kind::Blob) {
-                Ok(bytes) => bytes,
-                Err(Missing::EndOfFile) => return Ok(false),
-                Err(Missing::Error(error)) => return Err(error),
-            };
+            let Some((raw, _)) = self.follower(Kind::Blob)? else { return Ok(false) };
             let wanted = (length - self.blob.len()).min(BLOB);
-            self.blob.extend_from_slice(&frame::blob_part(&bytes)[..wanted]);
+            self.blob.extend_from_slice(&frame::blob_part(raw)[..wanted]);
         }
         Ok(true)
     }
 
-    fn follower(&mut self, kind: Kind) -> Result<[u8; FRAME], Missing> {
+    /// The next frame of a group; none where the file ends.
+    fn follower(&mut self, kind: Kind) -> Result<Option<(Raw, Frame)>, JournalError> {
         let at = self.next;
-        match self.place().map_err(Missing::Error)? {
-            Place::Used(bytes) => match self.intact(at, &bytes) {
-                Ok(found) if found.kind == kind => Ok(bytes),
-                Ok(_) => Err(Missing::Error(self.damaged(at, "a frame of another kind within a group"))),
-                Err(error) => Err(Missing::Error(error)),
-            },
-            Place::Free(_) => Err(Missing::Error(self.damaged(at, "a published frame was zeroed"))),
-            Place::EndOfFile => Err(Missing::EndOfFile),
+        match self.place()? {
+            Place::Used(raw) => {
+                let frame = self.intact(at, raw)?;
+                if frame.kind == kind {
+                    Ok(Some((raw, frame)))
+                } else {
+                    Err(self.damaged(at, "a frame of another kind within a group"))
+                }
+            }
+            Place::Free(_) => Err(self.damaged(at, "a published frame was zeroed")),
+            Place::EndOfFile => Ok(None),
         }
     }
 
     /// Reads what is in the place of the next frame.
     fn place(&mut self) -> Result<Place, JournalError> {
-        let mut bytes = [0; FRAME];
+        let raw = if let Some(buffered) = self.input.buffer().first_chunk() {
+            let raw = Raw::from_bytes(buffered);
+            self.input.consume(FRAME);
+            raw
+        } else {
+            let mut bytes = [0; FRAME];
+            let filled = self.fill(&mut bytes)?;
+            if filled < FRAME {
+                self.partial = filled as u64;
+                return Ok(Place::EndOfFile);
+            }
+            Raw::from_bytes(&bytes)
+        };
+        self.next += 1;
+        Ok(if raw.0[0] == 0 { Place::Free(raw) } else { Place::Used(raw) })
+    }
+
+    /// Reads a frame's bytes, or the fewer that there are.
+    fn fill(&mut self, bytes: &mut [u8; FRAME]) -> Result<usize, JournalError> {
         let mut filled = 0;
         while filled < FRAME {
             match self.input.read(&mut bytes[filled..]) {
-                Ok(0) => {
-                    self.partial = filled as u64;
-                    return Ok(Place::EndOfFile);
-                }
+                Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => {
@@ -383,34 +265,33 @@ impl Reader {
                 }
             }
         }
-        self.next += 1;
-        let is_free = bytes[..size_of::<u64>()] == [0; size_of::<u64>()];
-        Ok(if is_free { Place::Free(bytes) } else { Place::Used(bytes) })
+        Ok(filled)
     }
 
-    fn intact(&self, at: u64, bytes: &[u8; FRAME]) -> Result<Frame, JournalError> {
-        if !self.salt.holds(at, bytes) {
+    fn intact(&self, at: u64, raw: Raw) -> Result<Frame, JournalError> {
+        if !self.salt.holds(at, raw) {
             return Err(self.damaged(at, "the frame's checksum does not match"));
         }
-        Frame::parse(bytes).ok_or_else(|| self.damaged(at, &format!("unknown kind of frame {}", bytes[0])))
+        Frame::parse(&raw)
+            .ok_or_else(|| self.damaged(at, &format!("unknown kind of frame {}", raw.0[0] & 0xff)))
     }
 
     /// Reads from the first free place, at `at`, to the end of the file: a torn frame or group may be there,
     /// and nothing else.
-    fn unused(&mut self, at: u64, first: &[u8; FRAME]) -> Result<Tail, JournalError> {
-        let mut torn = u64::from(*first != [0; FRAME]);
+    fn unused(&mut self, at: u64, first: Raw) -> Result<Tail, JournalError> {
+        let mut torn = u64::from(first != Raw::FREE);
         loop {
             let place = self.next;
             match self.place()? {
-                Place::Used(bytes) => {
-                    let follows = self.intact(place, &bytes).is_ok_and(|frame| frame.kind.is_follower());
+                Place::Used(raw) => {
+                    let follows = self.intact(place, raw).is_ok_and(|frame| frame.kind.is_follower());
                     if !follows {
                         return Err(self.damaged(at, "a frame is missing: there are others after it"));
                     }
                     torn = place - at + 1;
                 }
-                Place::Free(bytes) => {
-                    if bytes != [0; FRAME] {
+                Place::Free(raw) => {
+                    if raw != Raw::FREE {
                         torn = place - at + 1;
                     }
                     self.empty_from(self.next)?;
@@ -445,28 +326,8 @@ impl Reader {
         }
     }
 
-    fn known_log(&self, at: u64, log: u16) -> Result<(), JournalError> {
-        if u32::from(log) < self.logs {
-            Ok(())
-        } else {
-            Err(self.damaged(at, &format!("log {log} is not defined")))
-        }
-    }
-
-    /// Checks that the sequence numbers of a run exist.
-    fn countable(&self, at: u64, frame: Frame) -> Result<(), JournalError> {
-        let last = frame.count.checked_sub(1).and_then(|more| frame.seq.checked_add(more));
-        if last.is_some() { Ok(()) } else { Err(self.damaged(at, "a run of sequence numbers that is none")) }
-    }
-
-    /// The offset of a run's first record, where all of its offsets exist.
-    fn offset(&self, at: u64, frame: Frame) -> Result<Offset, JournalError> {
-        let last = frame.offset.checked_add(frame.count.into());
-        if frame.offset >= 0 && last.is_some() {
-            Ok(Offset(frame.offset))
-        } else {
-            Err(self.damaged(at, "a run of offsets that is none"))
-        }
+    fn known_log(&self, frame: Frame) -> Result<(), &'static str> {
+        if u32::from(frame.log) < self.logs { Ok(()) } else { Err("a log that is not defined") }
     }
 
     fn end(&mut self, tail: Tail) -> Entry<'static> {
@@ -485,40 +346,51 @@ impl Reader {
     }
 }
 
-/// Reads the header; returns it with the salt of the frames and its length in bytes.
-fn read_header(input: &mut impl Read, path: &Path) -> Result<(Header, Salt, u64), JournalError> {
-    let not_a_journal = |why: &str| JournalError::NotAJournal { path: path.to_owned(), why: why.to_owned() };
-    let cut = |source: io::Error| {
-        if source.kind() == io::ErrorKind::UnexpectedEof {
-            not_a_journal("the file ends within the header")
-        } else {
-            JournalError::Io { path: path.to_owned(), doing: "read", source }
-        }
+/// Checks that the sequence numbers of a run exist.
+fn countable(frame: Frame) -> Result<(), &'static str> {
+    let last = frame.count.checked_sub(1).and_then(|more| frame.seq.checked_add(more));
+    if last.is_some() { Ok(()) } else { Err("a run of sequence numbers that is none") }
+}
+
+/// The offset of a run's first record, where all of its offsets exist.
+fn offset(frame: Frame) -> Result<Offset, &'static str> {
+    let end = frame.offset.checked_add(frame.count.into());
+    if frame.offset >= 0 && end.is_some() {
+        Ok(Offset(frame.offset))
+    } else {
+        Err("a run of offsets that is none")
+    }
+}
+
+fn read_run(frame: Frame) -> Result<Run, &'static str> {
+    countable(frame)?;
+    let process = u32::try_from(frame.time).map_err(|_| "a process number out of range")?;
+    let first = Value { process: Process(process), seq: Seq(frame.seq) };
+    Ok(Run { log: LogId(frame.log), offset: offset(frame)?, first, count: frame.count })
+}
+
+fn span(frame: Frame) -> Result<Span, &'static str> {
+    let (first, last) = (frame.time.cast_signed(), frame.offset);
+    if first < 0 || last < first {
+        return Err("an interval of offsets that is none");
+    }
+    Ok(Span { log: LogId(frame.log), first: Offset(first), last: Offset(last) })
+}
+
+fn acked_offset(frame: Frame) -> Result<Option<Offset>, &'static str> {
+    match frame.flags {
+        0 => Ok(None),
+        1 => offset(frame).map(Some),
+        _ => Err("unknown flags"),
+    }
+}
+
+fn unresolved(frame: Frame) -> Result<(Unresolved, i32), &'static str> {
+    let how = match frame.flags {
+        1 => Unresolved::Fail,
+        2 => Unresolved::Info,
+        _ => return Err("an unknown outcome"),
     };
-    let damaged = |what: String| JournalError::Damaged { path: path.to_owned(), offset: 0, what };
-    let mut bytes = vec![0; frame::FIXED_HEADER];
-    input.read_exact(&mut bytes).map_err(cut)?;
-    if !bytes.starts_with(&frame::MAGIC) {
-        return Err(not_a_journal("it does not begin with a journal's mark"));
-    }
-    let length = u64::from(u32::from_le_bytes(frame::field(&bytes, 12)));
-    let rest = length.saturating_sub(frame::FIXED_HEADER as u64);
-    input.take(rest).read_to_end(&mut bytes).map_err(cut)?;
-    let checksum = u32::from_le_bytes(frame::field(&bytes, frame::HEADER_CHECKSUM.start));
-    if bytes.len() as u64 != length || checksum != frame::header_checksum(&bytes) {
-        return Err(damaged(
-            "the header's checksum does not match, or the file ends within the header".to_owned(),
-        ));
-    }
-    let found = u32::from_le_bytes(frame::field(&bytes, 8));
-    if found != frame::VERSION {
-        return Err(JournalError::Version { path: path.to_owned(), found, known: frame::VERSION });
-    }
-    if length % FRAME as u64 != 0 {
-        return Err(damaged("the header is not made of whole frames".to_owned()));
-    }
-    let header = serde_json::from_slice(&bytes[frame::FIXED_HEADER..]);
-    let header = header
-        .map_err(|error| damaged(format!("a header that this program does not understand: {error}")))?;
-    Ok((header, Salt(checksum), length))
+    let code = i32::try_from(frame.offset).map_err(|_| "an error code out of range")?;
+    Ok((how, code))
 }

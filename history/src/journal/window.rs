@@ -11,9 +11,8 @@ use std::sync::atomic::AtomicU64;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::frame::FRAME;
+use super::frame::{FRAME, WORDS};
 
-pub(super) const WORDS_PER_FRAME: usize = FRAME / size_of::<u64>();
 /// Size of a window in bytes.
 pub(super) const WINDOW: usize = 1 << 20;
 
@@ -27,8 +26,8 @@ impl Window {
     }
 
     /// The window's frames as words in the byte order of the file: little-endian.
-    pub(super) fn frames(&self) -> &[[AtomicU64; WORDS_PER_FRAME]] {
-        let start = self.0.as_mut_ptr().cast::<[AtomicU64; WORDS_PER_FRAME]>();
+    pub(super) fn frames(&self) -> &[[AtomicU64; WORDS]] {
+        let start = self.0.as_mut_ptr().cast::<[AtomicU64; WORDS]>();
         // SAFETY: the mapping is `WINDOW` bytes long, page-aligned, readable and writable, and lives as long as
         // `self`. Every access within this process is atomic; the other side of the mapping is the page cache.
         // The pages behind it are reserved and nobody else shortens the file, so no access raises SIGBUS.

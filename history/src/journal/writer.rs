@@ -4,30 +4,24 @@
 //! release ordering; of a group, the followers first. The file is created under another name and renamed when
 //! its header is whole, so that a journal by its final name always has one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
-
-use super::frame::{self, BLOB, FRAME, Frame, Kind, Salt};
-use super::window::{WINDOW, WORDS_PER_FRAME, Window};
-use super::{Header, JournalError, SendRun, Unresolved};
+use super::frame::{self, BLOB, FRAME, Frame, Kind, Raw, Salt};
+use super::space::{self, Space};
+use super::{Header, JournalError, SendRun, Unresolved, header};
 use crate::ids::{LogId, Nanos, Offset, Seq, TopicPartition};
 use crate::op::{Event, Isolation, Run, Span};
-
-const FRAMES_PER_WINDOW: u64 = (WINDOW / FRAME) as u64;
 
 /// Writes one process's journal.
 ///
 /// A writer that is dropped without [`Writer::close`] leaves the journal as a killed process would. Its methods
 /// panic on what is a mistake of the caller: an empty run, a negative offset.
 pub struct Writer {
-    windows: Windows,
+    space: Space,
     salt: Salt,
     /// Index of the next frame, counted from the start of the file.
     next: u64,
@@ -61,13 +55,12 @@ impl Writer {
     }
 
     fn start(mut file: File, path: &Path, header: &Header) -> Result<Self, JournalError> {
-        let (bytes, salt) = header_bytes(header);
-        file.write_all(&bytes).map_err(|source| refused(path, 0, source))?;
+        let (bytes, salt) = header::bytes(header);
+        file.write_all(&bytes).map_err(|source| space::refused(path, 0, source))?;
         let next = (bytes.len() / FRAME) as u64;
-        let base = next / FRAMES_PER_WINDOW * FRAMES_PER_WINDOW;
-        let mut windows = Windows { file, path: path.to_owned(), mapped: VecDeque::new(), base, end: base };
-        windows.reserve(next, 1)?;
-        Ok(Self { windows, salt, next, logs: BTreeMap::new(), json: Vec::new() })
+        let mut space = Space::after(file, path, next);
+        space.reserve(next, 1)?;
+        Ok(Self { space, salt, next, logs: BTreeMap::new(), json: Vec::new() })
     }
 
     /// The journal's own number of a log; the first call for a log defines it in the journal.
@@ -79,7 +72,7 @@ impl Writer {
             return Ok(*id);
         }
         let Ok(id) = u16::try_from(self.logs.len()) else {
-            return Err(JournalError::TooManyLogs { path: self.windows.path.clone() });
+            return Err(JournalError::TooManyLogs { path: self.space.path().to_owned() });
         };
         let head = Frame { log: id, offset: log.partition.into(), ..Frame::of(Kind::Log) };
         self.blob(head, log.topic.as_bytes())?;
@@ -185,17 +178,14 @@ impl Writer {
     /// # Errors
     /// What the system refuses.
     pub fn close(mut self) -> Result<(), JournalError> {
-        self.publish(self.next, Frame::of(Kind::End).bytes());
-        let length = (self.next + 1) * FRAME as u64;
-        let Windows { file, path, mapped, .. } = self.windows;
-        drop(mapped);
-        file.set_len(length).map_err(|source| JournalError::Io { path, doing: "close", source })
+        self.publish(self.next, Frame::of(Kind::End).raw());
+        self.space.finish(self.next + 1)
     }
 
     fn single(&mut self, frame: Frame) -> Result<(), JournalError> {
         // The frame itself and the free one after it.
-        self.windows.reserve(self.next, 2)?;
-        self.publish(self.next, frame.bytes());
+        self.space.reserve(self.next, 2)?;
+        self.publish(self.next, frame.raw());
         self.next += 1;
         Ok(())
     }
@@ -206,9 +196,9 @@ impl Writer {
         followers: impl ExactSizeIterator<Item = Frame>,
     ) -> Result<(), JournalError> {
         let count = u32::try_from(followers.len()).expect("a poll returns fewer than 2^32 runs");
-        self.windows.reserve(self.next, u64::from(count) + 2)?;
+        self.space.reserve(self.next, u64::from(count) + 2)?;
         for (index, follower) in (self.next + 1..).zip(followers) {
-            self.publish(index, follower.bytes());
+            self.publish(index, follower.raw());
         }
         self.lead(Frame { count, ..head }, count.into());
         Ok(())
@@ -217,7 +207,7 @@ impl Writer {
     fn blob(&mut self, head: Frame, bytes: &[u8]) -> Result<(), JournalError> {
         let count = u32::try_from(bytes.len()).expect("a blob is smaller than 4 GiB");
         let followers = bytes.len().div_ceil(BLOB) as u64;
-        self.windows.reserve(self.next, followers + 2)?;
+        self.space.reserve(self.next, followers + 2)?;
         for (index, part) in (self.next + 1..).zip(bytes.chunks(BLOB)) {
             self.publish(index, frame::blob(part));
         }
@@ -227,18 +217,17 @@ impl Writer {
 
     /// Publishes a group whose followers are written.
     fn lead(&mut self, head: Frame, followers: u64) {
-        self.publish(self.next, head.bytes());
+        self.publish(self.next, head.raw());
         self.next += followers + 1;
     }
 
-    fn publish(&mut self, index: u64, mut bytes: [u8; FRAME]) {
-        self.salt.seal(index, &mut bytes);
-        let word = |at: usize| u64::from_ne_bytes(frame::field(&bytes, at * size_of::<u64>()));
-        let [first, second, third, fourth] = self.windows.frame(index);
-        second.store(word(1), Ordering::Relaxed);
-        third.store(word(2), Ordering::Relaxed);
-        fourth.store(word(3), Ordering::Relaxed);
-        first.store(word(0), Ordering::Release);
+    fn publish(&mut self, index: u64, raw: Raw) {
+        let Raw(words) = self.salt.seal(index, raw);
+        let [first, second, third, fourth] = self.space.frame(index);
+        second.store(words[1].to_le(), Ordering::Relaxed);
+        third.store(words[2].to_le(), Ordering::Relaxed);
+        fourth.store(words[3].to_le(), Ordering::Relaxed);
+        first.store(words[0].to_le(), Ordering::Release);
     }
 }
 
@@ -261,99 +250,10 @@ fn read_frame(run: &Run) -> Frame {
 }
 
 fn span_frame(span: &Span) -> Frame {
-    let first = u64::from_le_bytes(span.first.0.to_le_bytes());
-    Frame { log: span.log.0, time: first, offset: span.last.0, ..Frame::of(Kind::Span) }
-}
-
-/// The header, padded to whole frames, and the salt that its checksum makes.
-fn header_bytes(header: &Header) -> (Vec<u8>, Salt) {
-    let json = serde_json::to_vec(header).expect("a header is plain data");
-    let length = (frame::FIXED_HEADER + json.len()).next_multiple_of(FRAME);
-    let mut bytes = Vec::with_capacity(length);
-    bytes.extend_from_slice(&frame::MAGIC);
-    bytes.extend_from_slice(&frame::VERSION.to_le_bytes());
-    bytes.extend_from_slice(&u32::try_from(length).expect("a name is smaller than 4 GiB").to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&json);
-    // JSON may be followed by white space.
-    bytes.resize(length, b' ');
-    let checksum = frame::header_checksum(&bytes);
-    bytes[frame::HEADER_CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
-    (bytes, Salt(checksum))
-}
-
-/// The mapped windows of a growing file: usually one, more only while a group crosses a boundary.
-struct Windows {
-    file: File,
-    path: PathBuf,
-    mapped: VecDeque<Window>,
-    /// Index of the first mapped frame.
-    base: u64,
-    /// Index after the last mapped frame.
-    end: u64,
-}
-
-impl Windows {
-    /// Makes `count` frames from `next` on writable, by reserving and mapping windows.
-    fn reserve(&mut self, next: u64, count: u64) -> Result<(), JournalError> {
-        if next + count <= self.end { Ok(()) } else { self.grow(next, next + count) }
-    }
-
-    #[cold]
-    fn grow(&mut self, next: u64, end: u64) -> Result<(), JournalError> {
-        while self.base + FRAMES_PER_WINDOW <= next {
-            self.mapped.pop_front();
-            self.base += FRAMES_PER_WINDOW;
-        }
-        while self.end < end {
-            let offset = self.end * FRAME as u64;
-            allocate(&self.file, offset).map_err(|source| refused(&self.path, offset, source))?;
-            let window =
-                Window::map(&self.file, offset).map_err(|source| refused(&self.path, offset, source))?;
-            self.mapped.push_back(window);
-            self.end += FRAMES_PER_WINDOW;
-        }
-        Ok(())
-    }
-
-    fn frame(&self, index: u64) -> &[AtomicU64; WORDS_PER_FRAME] {
-        let place = index - self.base;
-        let window = usize::try_from(place / FRAMES_PER_WINDOW).expect("a few windows are mapped");
-        let at = usize::try_from(place % FRAMES_PER_WINDOW).expect("a window fits memory");
-        &self.mapped[window].frames()[at]
-    }
-}
-
-/// Reserves the window at `offset`. Without reserved blocks a store would raise SIGBUS on a full disk.
-fn allocate(file: &File, offset: u64) -> io::Result<()> {
-    let too_long = |_| io::Error::from(io::ErrorKind::FileTooLarge);
-    let (at, len) = (i64::try_from(offset).map_err(too_long)?, i64::try_from(WINDOW).map_err(too_long)?);
-    loop {
-        match fallocate(file, FallocateFlags::empty(), at, len) {
-            Ok(()) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            // Some network and overlay file systems: writing zeros reserves too, only slower.
-            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => return write_zeros(file, offset),
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-}
-
-/// Writes zeros from the end of the file to the end of the window at `offset`.
-fn write_zeros(file: &File, offset: u64) -> io::Result<()> {
-    let start = file.metadata()?.len().max(offset);
-    let end = offset + WINDOW as u64;
-    let zeros =
-        vec![0; usize::try_from(end - start).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?];
-    file.write_all_at(&zeros, start)
-}
-
-/// The error for a refused write: a full disk by name.
-fn refused(path: &Path, bytes: u64, source: io::Error) -> JournalError {
-    let path = path.to_owned();
-    if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        JournalError::Full { path, bytes, source }
-    } else {
-        JournalError::Io { path, doing: "extend", source }
+    Frame {
+        log: span.log.0,
+        time: span.first.0.cast_unsigned(),
+        offset: span.last.0,
+        ..Frame::of(Kind::Span)
     }
 }
