@@ -367,6 +367,49 @@ fn what_is_no_journal_is_refused_by_name() {
     assert!(Reader::open(dir.path()).is_err());
 }
 
+/// How a file may be mistreated.
+#[derive(Clone, Debug)]
+enum Damage {
+    Overwrite(usize, Vec<u8>),
+    CopyFrame(usize, usize),
+    RemoveFrame(usize),
+    Append(Vec<u8>),
+    Cut(usize),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let bytes = || proptest::collection::vec(any::<u8>(), 1..80);
+    prop_oneof![
+        (any::<usize>(), bytes()).prop_map(|(at, bytes)| Damage::Overwrite(at, bytes)),
+        (any::<usize>(), any::<usize>()).prop_map(|(from, to)| Damage::CopyFrame(from, to)),
+        any::<usize>().prop_map(Damage::RemoveFrame),
+        bytes().prop_map(Damage::Append),
+        any::<usize>().prop_map(Damage::Cut),
+    ]
+}
+
+fn apply(damage: &Damage, file: &mut Vec<u8>) {
+    let frame = |at: usize, file: &[u8]| at % (file.len() / FRAME).max(1) * FRAME;
+    match damage {
+        Damage::Overwrite(at, bytes) => {
+            let at = at % file.len().max(1);
+            let end = (at + bytes.len()).min(file.len());
+            file[at..end].copy_from_slice(&bytes[..end - at]);
+        }
+        Damage::CopyFrame(from, to) if file.len() >= FRAME => {
+            let (from, to) = (frame(*from, file), frame(*to, file));
+            file.copy_within(from..from + FRAME, to);
+        }
+        Damage::RemoveFrame(at) if file.len() >= FRAME => {
+            let at = frame(*at, file);
+            file.drain(at..at + FRAME);
+        }
+        Damage::CopyFrame(..) | Damage::RemoveFrame(_) => {}
+        Damage::Append(bytes) => file.extend_from_slice(bytes),
+        Damage::Cut(at) => file.truncate(at % (file.len() + 1)),
+    }
+}
+
 /// What a client may do, in any order.
 #[derive(Clone, Debug)]
 enum Action {
@@ -443,6 +486,28 @@ fn perform(writer: &mut Writer, action: &Action, known: &mut Vec<TopicPartition>
 }
 
 proptest! {
+    #[test]
+    fn however_a_closed_journal_is_mistreated_it_is_whole_or_says_so(
+        damages in proptest::collection::vec(damage(), 1..4),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mistreated");
+        let whole = closed_journal(&path);
+        let entries = read(&path).unwrap();
+        let mut file = whole.clone();
+        damages.iter().for_each(|damage| apply(damage, &mut file));
+        fs::write(&path, &file).unwrap();
+        if let Ok(found) = read(&path) {
+            let (end, before) = found.split_last().unwrap();
+            prop_assert_eq!(before, &entries[..before.len()]);
+            if end == "End(Closed)" {
+                prop_assert_eq!(before.len(), entries.len() - 1);
+            } else {
+                prop_assert_ne!(file, whole);
+            }
+        }
+    }
+
     #[test]
     fn whatever_is_written_is_read_back(actions in actions(), closes: bool) {
         let dir = tempfile::tempdir().unwrap();

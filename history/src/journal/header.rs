@@ -78,3 +78,24 @@ fn checksum(header: &[u8]) -> u32 {
     let head = crc32c::crc32c(&header[..CHECKSUM.start]);
     crc32c::crc32c_append(head, &header[CHECKSUM.end..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Process;
+    use crate::op::Identity;
+
+    #[test]
+    fn another_version_is_refused_by_name() {
+        let identity = Identity { name: "x".repeat(5000), ..Identity::default() };
+        let header = Header { run: 7, process: Process(1), identity };
+        let (mut bytes, Salt(salt)) = bytes(&header);
+        let (read_back, Salt(same), length) = read(&mut bytes.as_slice(), Path::new("j")).unwrap();
+        assert_eq!((read_back, same, length), (header, salt, bytes.len() as u64));
+        bytes[8] = 2;
+        let checksum = checksum(&bytes);
+        bytes[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+        let error = read(&mut bytes.as_slice(), Path::new("j")).unwrap_err();
+        assert_eq!(error.to_string(), "j: the journal has version 2, this program reads version 1");
+    }
+}

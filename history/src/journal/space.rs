@@ -116,3 +116,22 @@ pub(super) fn refused(path: &Path, bytes: u64, source: io::Error) -> JournalErro
         JournalError::Io { path, doing: "extend", source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_are_written_to_the_end_of_the_window_and_over_nothing() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"header", 0).unwrap();
+        for windows in 1..=3 {
+            write_zeros(&file, (windows - 1) * WINDOW as u64).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), windows * WINDOW as u64);
+        }
+        let mut bytes = vec![1; 3 * WINDOW];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes[..6], b"header");
+        assert!(bytes[6..].iter().all(|byte| *byte == 0));
+    }
+}
