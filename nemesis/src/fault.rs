@@ -17,7 +17,7 @@ pub use api::Api;
 pub use phrase::{FORMS, KINDS, Kind, read_delay, read_hold, read_loss, read_partition, read_response};
 pub use strike::{Link, NetworkEffect, Strike};
 
-use crate::target::Target;
+use crate::target::{ClientRef, Target};
 
 /// A planned fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +122,14 @@ impl Fault {
             Self::Cut { .. } | Self::Loss { .. } | Self::Delay { .. } => Inverse::Uncover,
             Self::LoseResponse { .. } => Inverse::Itself,
             Self::Hold { .. } => Inverse::Release,
+        }
+    }
+
+    /// The one client that it is aimed at: whose steps are meant where a moment does not say.
+    pub fn client(&self) -> Option<&ClientRef> {
+        match self.targets().as_slice() {
+            [Target::Client(client)] => Some(client),
+            _ => None,
         }
     }
 

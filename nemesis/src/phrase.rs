@@ -24,7 +24,8 @@ impl std::fmt::Display for Misunderstood {
         if let Some(suggestion) = &self.suggestion {
             write!(f, "; did you mean \"{suggestion}\"?")?;
         }
-        write!(f, " A {} is one of: {}", self.what, self.alternatives.join(" | "))
+        // What follows the line break is advice; an error renderer may set it apart.
+        write!(f, "\na {} is one of: {}", self.what, self.alternatives.join(" | "))
     }
 }
 

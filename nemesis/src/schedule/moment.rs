@@ -146,7 +146,7 @@ fn read_steps(phrase: &str) -> Option<Steps> {
 
 fn is_step(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+        && text.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_'))
 }
 
 fn read_heal(phrase: &str) -> Option<Heal> {

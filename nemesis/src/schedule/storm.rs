@@ -151,9 +151,11 @@ impl Draw {
 const STORM: u64 = 1;
 const CHOICES: u64 = 1 << 32;
 
-/// The number that decides the targets of the fault with this id.
-pub(crate) fn choice(seed: Seed, id: FaultId) -> Choice {
-    Choice(Draw::new(seed, CHOICES + u64::from(id.0)).number())
+impl Choice {
+    /// The number that decides the targets of the fault with this id.
+    pub fn drawn(seed: Seed, id: FaultId) -> Self {
+        Self(Draw::new(seed, CHOICES + u64::from(id.0)).number())
+    }
 }
 
 impl Storm {
@@ -199,7 +201,7 @@ impl Storm {
                 fault,
                 at: Moment::Time(at),
                 heal,
-                choice: choice(seed, id),
+                choice: Choice::drawn(seed, id),
             });
             // A fault of no length and no gap would never let time pass.
             now = end.max(now + Duration::from_millis(1));

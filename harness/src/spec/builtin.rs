@@ -1,0 +1,40 @@
+//! The built-in specs, compiled in so that `onceproof run quickstart` works from any folder.
+
+/// A built-in spec.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        /// All of them, in the order in which they are listed.
+        pub const BUILT_IN: &[BuiltIn] =
+            &[$(BuiltIn { name: $name, text: include_str!(concat!("../../../specs/", $name, ".toml")) }),*];
+    };
+}
+
+built_in! {
+    "quickstart",
+    "acks-0-leader-crash",
+    "acks-1-leader-crash",
+    "acks-all-leader-crash",
+    "acks-all-rolling-kill",
+    "lost-acknowledgement",
+    "lost-acknowledgement-idempotent",
+    "retries-0-lost-acknowledgement",
+    "unclean-election",
+    "clean-election",
+    "commit-before-crash",
+    "commit-after-crash",
+}
+
+impl BuiltIn {
+    /// The built-in spec of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        BUILT_IN.iter().copied().find(|spec| spec.name == name)
+    }
+}
