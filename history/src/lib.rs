@@ -4,6 +4,7 @@
 //! Every other crate speaks in these types and none of them is imported here. The crate is pure but for the
 //! readers and writers of its own files: no clock, no randomness, no network, no Kafka client.
 
+pub mod edn;
 pub mod ids;
 pub mod journal;
 pub mod merge;

@@ -23,6 +23,11 @@ impl Random {
         self.next() % n
     }
 
+    /// An index below `n`.
+    pub(crate) fn pick(&mut self, n: usize) -> usize {
+        usize::try_from(self.below(n as u64)).expect("an index")
+    }
+
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -133,8 +138,10 @@ impl<'a> Run<'a> {
     }
 
     fn any(&mut self, among: usize) -> Val {
-        let at = self.random.below(among as u64 + 1);
-        if at == 0 { Val::NIL } else { self.values[at as usize - 1] }
+        match self.random.pick(among + 1) {
+            0 => Val::NIL,
+            at => self.values[at - 1],
+        }
     }
 
     fn unique(&mut self) -> Val {
@@ -149,7 +156,15 @@ impl<'a> Run<'a> {
                 self.unique()
             }
             Family::Set if self.random.chance(60) => self.unique(),
-            _ => self.values[self.random.below(3) as usize],
+            Family::RegisterRepeated
+            | Family::CasRepeated
+            | Family::Mutex
+            | Family::MultiRegister
+            | Family::QueueRepeated
+            | Family::BagRepeated
+            | Family::Set
+            | Family::KvClear
+            | Family::KvAmbiguous => self.values[self.random.pick(3)],
         }
     }
 
@@ -204,7 +219,7 @@ impl<'a> Run<'a> {
     fn transaction(&mut self, crashed: bool, effective: bool) -> Call {
         let mut steps = Vec::new();
         for _ in 0..1 + self.random.below(3) {
-            let at = self.random.below(2) as usize;
+            let at = self.random.pick(2);
             let key = self.keys[at];
             if self.random.chance(50) {
                 let value = self.answer(self.state[at + 1]);
@@ -212,7 +227,7 @@ impl<'a> Run<'a> {
                     steps.push(Step::Read(key, value));
                 }
             } else {
-                let value = self.values[self.random.below(2) as usize];
+                let value = self.values[self.random.pick(2)];
                 steps.push(Step::Write(key, value));
                 if effective {
                     self.state[at + 1] = value;
@@ -239,7 +254,7 @@ impl<'a> Run<'a> {
         match taken {
             Some(value) if self.random.chance(90) => Some(Call::Dequeue(value)),
             _ if self.random.chance(70) => Some(Call::DequeueEmpty),
-            _ => Some(Call::Dequeue(self.values[self.random.below(4) as usize])),
+            _ => Some(Call::Dequeue(self.values[self.random.pick(4)])),
         }
     }
 
@@ -255,7 +270,7 @@ impl<'a> Run<'a> {
         if self.random.chance(15) {
             read.pop();
         } else if self.random.chance(5) {
-            read.push(self.values[self.random.below(4) as usize]);
+            read.push(self.values[self.random.pick(4)]);
         }
         Call::ReadSet(self.recorder.elements(&read))
     }
@@ -275,7 +290,7 @@ impl<'a> Run<'a> {
             if self.random.chance(12) {
                 read.truncate(read.len() / 4 * 2);
             } else if self.random.chance(5) {
-                read.push_str(CLEAR[self.random.below(3) as usize]);
+                read.push_str(CLEAR[self.random.pick(3)]);
             }
             return Call::Get(self.string(&read));
         }
@@ -283,7 +298,7 @@ impl<'a> Run<'a> {
             self.fresh += 1;
             CLEAR[(self.fresh - 1) % CLEAR.len()]
         } else {
-            AMBIGUOUS[self.random.below(4) as usize]
+            AMBIGUOUS[self.random.pick(4)]
         };
         let put = self.random.chance(25);
         if effective {
