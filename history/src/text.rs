@@ -13,7 +13,7 @@
 //! 15    p3 final-read t/0 p1:7..10 @12 end=16     # end= adds: 15 p3 final-read-end t/0 end=16
 //! 16    harness fault 0 "kill the leader" b1      # harness is p0; quotes as in JSON
 //! ```
-//! [`Parsed::parse`] and [`print`] are inverse for every history whose events are ordered by time: lines may
+//! [`Parsed::parse`] and [`print()`] are inverse for every history whose events are ordered by time: lines may
 //! come in any order and are sorted by time, those of equal time as they stand. Every operation has an example
 //! in [`examples`]. There is no short form for what cannot be seen in the line itself.
 
