@@ -34,6 +34,7 @@ use crate::kafka::release::{Release, ReleaseError};
 use crate::kafka::storage::{Storage, StorageError};
 use crate::kafka::{CLIENT_PORT, CONTROLLER, KafkaPlan, Member, Role, archive, logging};
 
+pub(crate) use process::thread_states;
 pub use process::{Exit, How, NodeExit, SignalError};
 pub use ready::PROBE_TOPIC;
 pub use site::{Loopback, Site};
@@ -47,7 +48,7 @@ use ready::Lacking;
 const SIGNAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is prepared before a cluster can start: made outside the lab, from the cache where possible.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Prepared {
     /// The jars.
     pub release: Release,

@@ -41,6 +41,11 @@ pub use writer::Writer;
 use crate::ids::{LogId, Process, Seq};
 use crate::op::Identity;
 
+/// Whether a file that begins with these bytes is a journal.
+pub fn is_journal(first_bytes: &[u8]) -> bool {
+    first_bytes.starts_with(&header::MAGIC)
+}
+
 /// Whose journal it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {

@@ -234,7 +234,7 @@ fn how(status: std::process::ExitStatus) -> How {
 }
 
 /// The state letter of every thread of a process, as the kernel shows it; empty when it is gone.
-fn thread_states(pid: i32) -> Vec<char> {
+pub(crate) fn thread_states(pid: i32) -> Vec<char> {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let stats =
         threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());

@@ -13,7 +13,7 @@ use std::process::Command;
 pub const OLDEST: u32 = 17;
 
 /// A usable Java.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Java {
     /// The `java` program, links resolved.
     pub program: PathBuf,

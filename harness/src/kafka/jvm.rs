@@ -14,7 +14,7 @@ use super::release::Release;
 pub const ARCHIVE_FLAGS: [&str; 2] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// How a node uses a class archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ArchiveUse {
     /// Not at all.
     None,

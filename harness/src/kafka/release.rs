@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// A release that can be run: jars on disk, nothing more to resolve.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Release {
     /// Names it in caches and messages: `4.1.1`, or the folder of a distribution with its size.
     pub label: String,
@@ -18,7 +18,7 @@ pub struct Release {
 }
 
 /// A version of Kafka: `4.1.1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Version {
     /// `4` of `4.1.1`.
     pub major: u32,

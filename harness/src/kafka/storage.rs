@@ -21,7 +21,7 @@ use crate::fetch::{Cache, FetchError};
 pub const CLUSTER_ID: &str = "b25jZXByb29mLWxhYi0wMA";
 
 /// Formatted folders of all nodes, ready to be copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Storage {
     folder: PathBuf,
 }

@@ -12,7 +12,7 @@ use super::frame::{FRAME, Salt, field};
 use super::{Header, JournalError};
 
 /// First bytes of every journal, of any version.
-const MAGIC: [u8; 8] = *b"1ceJrnl\n";
+pub(super) const MAGIC: [u8; 8] = *b"1ceJrnl\n";
 /// The version this program writes and reads.
 const VERSION: u32 = 1;
 /// The part of the header whose place no version changes: magic, version, length of the header, its checksum.

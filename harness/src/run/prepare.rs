@@ -1,0 +1,158 @@
+//! What a run needs before its lab: the jars, a Java, formatted storage, a class archive, room on the disk.
+//!
+//! All of it comes from the cache where it was made before, so that a warm start does no work here. What is missing
+//! is named before anything starts, with the fix.
+
+#![expect(clippy::disallowed_methods, reason = "shell: looks at the machine and draws the run's id")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::cluster::Prepared;
+use crate::controller::{RUN_SCHEMA, RunFile};
+use crate::fetch::{Cache, FetchError, Fetched, MavenError};
+use crate::kafka::archive;
+use crate::kafka::java::{Java, JavaError};
+use crate::kafka::jvm::ArchiveUse;
+use crate::kafka::storage::{Storage, StorageError};
+use crate::plan::Plan;
+
+use super::Order;
+
+/// Room that a run's directory needs, in bytes: logs, journals and Kafka's own data of a long run.
+const ROOM: u64 = 512 << 20;
+
+/// Memory that a node takes with its heap, in MiB (measured: 95–117 MiB PSS at a heap of 256).
+const NODE_MIB: u64 = 160;
+
+/// Why a run cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The jars.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The Java.
+    #[error(transparent)]
+    Java(#[from] JavaError),
+    /// Formatted storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The disk.
+    #[error("{} has {} MiB left and a run needs {} MiB; free some, or keep results elsewhere with --store", .path.display(), .left >> 20, ROOM >> 20)]
+    NoRoom {
+        /// Where.
+        path: PathBuf,
+        /// Bytes left.
+        left: u64,
+    },
+    /// Memory.
+    #[error(
+        "{left} MiB of memory are available and this cluster needs about {needed} MiB; use fewer brokers or a larger machine"
+    )]
+    NoMemory {
+        /// MiB left.
+        left: u64,
+        /// MiB needed.
+        needed: u64,
+    },
+    /// The system refused something.
+    #[error("{what}: {error}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl PrepareError {
+    /// Whether the machine lacks something, as opposed to a failure of ours.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            PrepareError::Fetch(FetchError::Maven(MavenError::Missing { .. })) => true,
+            PrepareError::Java(_) | PrepareError::NoRoom { .. } | PrepareError::NoMemory { .. } => true,
+            PrepareError::Fetch(_) | PrepareError::Storage(_) | PrepareError::System { .. } => false,
+        }
+    }
+
+    /// Whether the spec asks for what does not exist.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            PrepareError::Fetch(FetchError::UnknownVersion { .. } | FetchError::NotAVersion { .. })
+        )
+    }
+}
+
+/// Jars, Java, storage and archive for a plan.
+///
+/// # Errors
+/// [`PrepareError`].
+pub(super) fn prepare(plan: &Plan, store: &Path) -> Result<Prepared, PrepareError> {
+    room(store)?;
+    memory(plan)?;
+    let cache = Cache::of_user()?;
+    let java = Java::find()?;
+    let (release, fetched) = cache.release(&plan.kafka.source)?;
+    if fetched == Fetched::Resolved {
+        anstream::eprintln!("fetched Kafka {}", release.label);
+    }
+    let storage = Storage::prepare(&cache, &release, &java, &plan.kafka)?;
+    // Without one, the run makes it first, inside its own lab.
+    let archive = archive::cached(&cache, &release, &java).map_or(ArchiveUse::None, ArchiveUse::Read);
+    Ok(Prepared { release, java, storage, archive })
+}
+
+/// What `run.json` says.
+pub(super) fn run_file(order: &Order, prepared: Prepared) -> Result<RunFile, PrepareError> {
+    let mut id = [0; 8];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut id))
+        .map_err(|error| PrepareError::System { what: "draw a run id", error })?;
+    let program =
+        std::env::current_exe().map_err(|error| PrepareError::System { what: "find this program", error })?;
+    Ok(RunFile {
+        schema: RUN_SCHEMA.to_owned(),
+        run: u64::from_le_bytes(id),
+        onceproof: env!("CARGO_PKG_VERSION").to_owned(),
+        began: jiff::Timestamp::now().to_string(),
+        spec: order.spec.clone(),
+        set: order.set.clone(),
+        prepared,
+        cache: Cache::of_user()?.root,
+        machine: machine(),
+        program,
+        keep_data: order.keep_data,
+    })
+}
+
+fn room(store: &Path) -> Result<(), PrepareError> {
+    let existing = store.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
+    let Ok(disk) = nix::sys::statvfs::statvfs(existing) else { return Ok(()) };
+    let left = disk.blocks_available() * disk.fragment_size();
+    if left < ROOM { Err(PrepareError::NoRoom { path: existing.to_owned(), left }) } else { Ok(()) }
+}
+
+fn memory(plan: &Plan) -> Result<(), PrepareError> {
+    let Some(left) = meminfo("MemAvailable") else { return Ok(()) };
+    let needed = (u64::from(plan.kafka.brokers) + 1) * NODE_MIB + 200;
+    if left < needed { Err(PrepareError::NoMemory { left, needed }) } else { Ok(()) }
+}
+
+/// A line of `/proc/meminfo`, in MiB.
+fn meminfo(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib / 1024)
+}
+
+fn machine() -> BTreeMap<String, String> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    BTreeMap::from([
+        ("kernel".to_owned(), read("/proc/sys/kernel/osrelease")),
+        ("cpus".to_owned(), cpus.to_string()),
+        ("memory-mib".to_owned(), meminfo("MemTotal").unwrap_or(0).to_string()),
+    ])
+}
