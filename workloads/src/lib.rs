@@ -7,9 +7,15 @@
 //! The plan side (modes, outcomes, pacing, spread) is pure; the workers are not. Nothing here
 //! knows the checker: a checker that knew what was meant would excuse what was done.
 
+mod clock;
+mod consumer;
+pub mod gate;
+pub mod librdkafka;
 pub mod mode;
 pub mod outcome;
 pub mod pace;
+mod producer;
 pub mod protocol;
 pub mod spread;
 pub mod step;
+pub mod worker;

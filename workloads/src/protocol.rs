@@ -112,10 +112,10 @@ pub enum Spread {
 pub struct ConsumerRole {
     /// When positions are committed, in relation to processing.
     pub commit: Commit,
-    /// Most records that are polled before they are processed; with auto-commit records are processed one by one
-    /// whatever this says, because the library stores an offset when it hands the record out.
-    #[serde(default = "default_batch")]
-    pub batch: u32,
+    /// Most records that are polled before they are processed. None: 100; with auto-commit and a processing time 1,
+    /// because librdkafka stores an offset when it hands the record out, and each record of a batch is at risk then.
+    #[serde(default)]
+    pub batch: Option<u32>,
     /// How long processing takes for each record, in microseconds.
     #[serde(default)]
     pub processing_us: u64,
@@ -344,7 +344,7 @@ impl Default for ProducerRole {
 
 impl Default for ConsumerRole {
     fn default() -> Self {
-        Self { commit: Commit::AfterSync, batch: default_batch(), processing_us: 0, warm_up_ms: None }
+        Self { commit: Commit::AfterSync, batch: None, processing_us: 0, warm_up_ms: None }
     }
 }
 
@@ -353,10 +353,6 @@ fn default_shutdown_ms() -> u64 {
 }
 
 fn default_record_size() -> u32 {
-    100
-}
-
-fn default_batch() -> u32 {
     100
 }
 

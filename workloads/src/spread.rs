@@ -4,17 +4,19 @@
 //! Java's and librdkafka's different hashes cannot make two runs incomparable. Consecutive records stay in one
 //! log for a while, as the sticky partitioners of both families make them do.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use history::ids::{Seq, TopicPartition};
 
 use crate::protocol::{Spread, Topic};
 
 /// All logs that a producer sends to, and how its records are spread over them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Targets {
     logs: Vec<TopicPartition>,
     spread: Spread,
     /// Records at the beginning that visit one log after the other, whatever the spread.
-    warm_up: u32,
+    warm_up: AtomicU32,
 }
 
 impl Targets {
@@ -26,7 +28,7 @@ impl Targets {
                 (0..topic.partitions).map(|partition| TopicPartition::new(&topic.name, partition))
             })
             .collect();
-        (1..=65_536).contains(&logs.len()).then_some(Self { logs, spread, warm_up: 0 })
+        (1..=65_536).contains(&logs.len()).then_some(Self { logs, spread, warm_up: AtomicU32::new(0) })
     }
 
     /// All of them.
@@ -34,15 +36,15 @@ impl Targets {
         &self.logs
     }
 
-    /// One more record of the warm-up was sent; only before all others.
-    pub fn warm_up_sent(&mut self) {
-        self.warm_up += 1;
+    /// The next record belongs to the warm-up; only before all others.
+    pub fn warm_up(&self) {
+        self.warm_up.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Index in [`Targets::logs`] of the log of this record.
     pub fn of(&self, seq: Seq) -> usize {
         let count = self.logs.len() as u64;
-        let Some(place) = seq.0.checked_sub(self.warm_up) else {
+        let Some(place) = seq.0.checked_sub(self.warm_up.load(Ordering::Relaxed)) else {
             return index(u64::from(seq.0) % count);
         };
         match self.spread {
@@ -79,10 +81,10 @@ mod tests {
 
     #[test]
     fn round_robin_goes_through_all_logs_in_blocks() {
-        let mut targets = targets(Spread::RoundRobin { run: 2 });
+        let targets = targets(Spread::RoundRobin { run: 2 });
         assert_eq!(order(&targets, 8), [0, 0, 1, 1, 2, 2, 0, 0]);
         for _ in 0..4 {
-            targets.warm_up_sent();
+            targets.warm_up();
         }
         assert_eq!(order(&targets, 8), [0, 1, 2, 0, 0, 0, 1, 1]);
     }

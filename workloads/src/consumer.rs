@@ -1,0 +1,395 @@
+//! The consumer under test: a member of a group that polls, processes and commits in its delivery mode.
+//!
+//! What the application does in each situation is part of the experiment, so it is fixed here:
+//! * After processing (M9): poll a batch, process all of it, commit its positions, poll again.
+//! * Before processing (M8): poll, commit, and process only what is *known* to be committed. A batch whose commit
+//!   failed or is unknown is skipped: at most once leaves no other choice (Kafka design, section 4.6).
+//! * Auto-commit (M7): poll and process; the library's timer commits what it has handed out.
+//! * A log is taken away while a batch of it waits: with explicit commits its records are dropped, the new owner
+//!   reads them again. With auto-commit they are processed, because their offsets are stored already.
+//! * A commit of processed records fails: the next one covers it; when nothing comes any more it is tried again
+//!   twice a second.
+//! * A stop: finish what was begun, commit it (also when commits are not waited for otherwise), leave the group.
+//!
+//! Without processing time and without an armed gate a batch is handed over and takes effect as a whole, because
+//! nothing could be observed in between; otherwise record by record.
+
+mod batch;
+mod books;
+mod drain;
+mod group;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use history::ids::{Nanos, Offset};
+use history::journal::{JournalError, Writer};
+use history::op::{CommitMode, Op, Position};
+use history::payload;
+use rdkafka::TopicPartitionList;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode as Wait, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message};
+
+use crate::clock;
+use crate::librdkafka;
+use crate::protocol::{Commit, ConsumerRole, Progress, Report, WorkerConfig};
+use crate::step::Step;
+use crate::worker::{self, Order, Ticker, Worker, WorkerError};
+use batch::{Record, positions, runs, spans};
+use books::Books;
+use drain::Draining;
+use group::{Callbacks, Shared, code_of};
+
+/// Longest wait for records between two looks at commands.
+const LOOK: Duration = Duration::from_millis(100);
+/// How soon a commit that did not succeed is tried again when no further record comes.
+const COMMIT_AGAIN: Nanos = Nanos(500_000_000);
+/// Records in a batch, unless the spec says otherwise.
+const BATCH: u32 = 100;
+
+/// Runs a group member until it is told to stop.
+pub(crate) fn run<Out: Write + Send + 'static>(
+    worker: Worker<Out>,
+    role: &ConsumerRole,
+    journal: Writer,
+) -> Result<Progress, WorkerError> {
+    let refused = |error: &dyn std::fmt::Display| {
+        WorkerError::Config(format!("librdkafka refuses the configuration: {error}"))
+    };
+    if worker.config.identity.group.as_deref().unwrap_or_default().is_empty() {
+        return Err(WorkerError::Config("a consumer needs a group".into()));
+    }
+    let shared = Arc::new(Shared::new(Books::new(journal, worker.config.process)));
+    let callbacks =
+        Callbacks { shared: Arc::clone(&shared), link: Arc::clone(&worker.link), commit: role.commit };
+    let consumer: BaseConsumer<Callbacks<Out>> =
+        worker.client.create_with_context(callbacks).map_err(|error| refused(&error))?;
+    let topics: Vec<_> = worker.config.topics.iter().map(|topic| topic.name.as_str()).collect();
+    consumer.subscribe(&topics).map_err(|error| refused(&error))?;
+    let mut member = Member {
+        batch: batch_size(role),
+        role: role.clone(),
+        ticker: Ticker::default(),
+        committed_at: Nanos(0),
+        draining: None,
+        worker,
+        shared,
+        consumer,
+    };
+    let ended = member.work();
+    let (progress, journal, config) = member.finish()?;
+    worker::close(journal, &config)?;
+    ended.map(|()| progress)
+}
+
+/// The application: polls, processes, commits.
+struct Member<Out: Write + Send + 'static> {
+    role: ConsumerRole,
+    batch: usize,
+    ticker: Ticker,
+    /// When positions were last committed.
+    committed_at: Nanos,
+    draining: Option<Draining>,
+    worker: Worker<Out>,
+    shared: Arc<Shared>,
+    consumer: BaseConsumer<Callbacks<Out>>,
+}
+
+impl<Out: Write + Send + 'static> Member<Out> {
+    fn work(&mut self) -> Result<(), WorkerError> {
+        let began = clock::now();
+        let mut ready = false;
+        while !self.worker.link.leaving() {
+            if !ready {
+                ready = self.is_ready(began)?;
+            }
+            if let Ok(Order::Drain { deadline, ends }) = self.worker.orders.try_recv() {
+                self.draining = Some(Draining::new(ends, clock::now(), deadline));
+            }
+            let records = self.poll()?;
+            if records.is_empty() {
+                self.commit_again()?;
+            } else {
+                self.handle(&records)?;
+            }
+            self.drain()?;
+            self.tick();
+        }
+        Ok(())
+    }
+
+    /// Says that the member works, once it does.
+    fn is_ready(&self, began: Nanos) -> Result<bool, WorkerError> {
+        if let Some(within) = self.role.warm_up_ms
+            && !self.shared.books().joined
+        {
+            if clock::now().0.saturating_sub(began.0) / 1_000_000 > within {
+                let message = format!("the group gave no assignment within {within} ms");
+                return Err(WorkerError::WarmUp(message));
+            }
+            return Ok(false);
+        }
+        self.worker.link.report(&Report::Ready { version: librdkafka::version() });
+        Ok(true)
+    }
+
+    /// Polls a batch: waits for the first record and takes what else is there.
+    fn poll(&mut self) -> Result<Vec<Record>, WorkerError> {
+        let mut records = Vec::new();
+        let mut invoked = clock::now();
+        self.shared.books().take_taken();
+        while records.len() < self.batch {
+            let asked = clock::now();
+            let wait = if records.is_empty() { LOOK } else { Duration::ZERO };
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    if records.is_empty() {
+                        invoked = asked;
+                    }
+                    records.push(self.record(&message)?);
+                }
+                Some(Err(error)) => {
+                    report_error(error)?;
+                    break;
+                }
+            }
+        }
+        let mut books = self.shared.books();
+        books.settle()?;
+        let taken = books.take_taken();
+        if self.role.commit != Commit::Auto && !taken.is_empty() {
+            let before = records.len();
+            records.retain(|record| !taken.contains(&record.log));
+            books.progress.skipped += (before - records.len()) as u64;
+        }
+        if !records.is_empty() {
+            books.journal.poll(invoked, clock::now(), &runs(&records))?;
+            books.progress.polled += records.len() as u64;
+            drop(books);
+            self.worker.link.pass(Step::Polled, count(&records));
+        }
+        Ok(records)
+    }
+
+    fn record(&self, message: &BorrowedMessage<'_>) -> Result<Record, JournalError> {
+        let mut books = self.shared.books();
+        let log = books.log(message.topic(), message.partition())?;
+        let offset = Offset(message.offset());
+        let bytes = message.payload().unwrap_or_default();
+        let value = match payload::decode(bytes, self.worker.config.run, books.name(log)) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                books.moment(Op::Foreign { log, offset, why })?;
+                None
+            }
+        };
+        Ok(Record { log, offset, value })
+    }
+
+    /// Does with a batch what the delivery mode says.
+    fn handle(&mut self, records: &[Record]) -> Result<(), WorkerError> {
+        match self.role.commit {
+            Commit::AfterSync => {
+                let done = self.process(records)?;
+                self.commit_and_wait(&positions(&records[..done]))?;
+            }
+            Commit::AfterAsync => {
+                let done = self.process(records)?;
+                self.commit_without_waiting(&positions(&records[..done]))?;
+            }
+            Commit::Before => {
+                if self.commit_and_wait(&positions(records))? {
+                    self.process(records)?;
+                } else {
+                    self.shared.books().progress.skipped += records.len() as u64;
+                }
+            }
+            Commit::Auto => {
+                self.process(records)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Processes records; how many. All of them, unless the worker is to leave and they can be read again.
+    fn process(&mut self, records: &[Record]) -> Result<usize, WorkerError> {
+        if self.role.processing_us == 0 && !self.worker.link.gates().armed() {
+            self.effect(records)?;
+            return Ok(records.len());
+        }
+        let can_stop = matches!(self.role.commit, Commit::AfterSync | Commit::AfterAsync);
+        for (index, record) in records.iter().enumerate() {
+            if can_stop && self.worker.link.leaving() {
+                return Ok(index);
+            }
+            self.effect(std::slice::from_ref(record))?;
+            self.tick();
+        }
+        Ok(records.len())
+    }
+
+    fn effect(&self, records: &[Record]) -> Result<(), JournalError> {
+        let spans = spans(records);
+        let link = &self.worker.link;
+        self.shared.books().journal.handed_over(&spans, clock::now())?;
+        link.pass(Step::Processing, count(records));
+        if self.role.processing_us > 0 {
+            clock::wait(Duration::from_micros(self.role.processing_us));
+        }
+        link.pass(Step::EffectBegun, count(records));
+        {
+            let mut books = self.shared.books();
+            books.moment(Op::Effect { spans })?;
+            books.progress.processed += records.len() as u64;
+        }
+        link.pass(Step::EffectDone, count(records));
+        Ok(())
+    }
+
+    /// Commits and waits for the answer. Whether the positions are known to be committed.
+    fn commit_and_wait(&mut self, positions: &[Position]) -> Result<bool, WorkerError> {
+        if positions.is_empty() {
+            return Ok(true);
+        }
+        self.committed_at = clock::now();
+        self.shared.books().committing(positions, CommitMode::Sync)?;
+        let list = self.list(positions);
+        let link = &self.worker.link;
+        let commit = || self.consumer.commit(&list, Wait::Sync);
+        let result = if link.gates().armed() {
+            // The call is under way while the application stands at the gate.
+            std::thread::scope(|scope| {
+                let call = scope.spawn(commit);
+                link.pass(Step::CommitSent, 1);
+                call.join().expect("the client library does not unwind")
+            })
+        } else {
+            commit()
+        };
+        let result = result.map_err(|error| code_of(&error));
+        let known = self.shared.books().committed(positions, CommitMode::Sync, result)?;
+        link.pass(Step::CommitKnown, 1);
+        Ok(known)
+    }
+
+    fn commit_without_waiting(&mut self, positions: &[Position]) -> Result<(), WorkerError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        self.committed_at = clock::now();
+        self.shared.books().committing(positions, CommitMode::Async)?;
+        let list = self.list(positions);
+        if let Err(error) = self.consumer.commit(&list, Wait::Async) {
+            let mut books = self.shared.books();
+            books.was_pending(positions);
+            books.committed(positions, CommitMode::Async, Err(code_of(&error)))?;
+        }
+        self.worker.link.pass(Step::CommitSent, 1);
+        Ok(())
+    }
+
+    /// Commits what is not committed, when no record comes that would bring the next commit.
+    fn commit_again(&mut self) -> Result<(), WorkerError> {
+        if clock::now().0 < self.committed_at.0 + COMMIT_AGAIN.0 {
+            return Ok(());
+        }
+        let open = self.shared.books().uncommitted();
+        match self.role.commit {
+            Commit::AfterSync | Commit::Before => self.commit_and_wait(&open).map(|_| ()),
+            Commit::AfterAsync if self.shared.books().awaits_answers() => Ok(()),
+            Commit::AfterAsync => self.commit_without_waiting(&open),
+            Commit::Auto => Ok(()),
+        }
+    }
+
+    fn list(&self, positions: &[Position]) -> TopicPartitionList {
+        let books = self.shared.books();
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        for position in positions {
+            let name = books.name(position.log);
+            let offset = rdkafka::Offset::Offset(position.next.0);
+            list.add_partition_offset(&name.topic, name.partition, offset)
+                .expect("a position is an offset that exists");
+        }
+        list
+    }
+
+    /// Looks whether the group is done, while it is to drain.
+    fn drain(&mut self) -> Result<(), WorkerError> {
+        let Some(draining) = &mut self.draining else { return Ok(()) };
+        let now = clock::now();
+        if !draining.is_due(now) {
+            return Ok(());
+        }
+        let missing = draining.missing(&self.consumer, &self.shared)?;
+        if missing.is_empty() || draining.is_over(now) {
+            let progress = self.shared.books().progress;
+            self.worker.link.report(&Report::Drained { complete: missing.is_empty(), missing, progress });
+            self.draining = None;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) {
+        if self.ticker.is_due(clock::now()) {
+            let progress = self.shared.books().progress;
+            self.worker.link.report(&Report::Progress(progress));
+        }
+    }
+
+    /// Commits what was processed, leaves the group and ends the client.
+    fn finish(mut self) -> Result<(Progress, Writer, WorkerConfig), WorkerError> {
+        let open = self.shared.books().uncommitted();
+        match self.role.commit {
+            Commit::AfterSync | Commit::AfterAsync | Commit::Before => {
+                self.commit_and_wait(&open)?;
+            }
+            Commit::Auto => {}
+        }
+        // What poll still returns here was handed out by the library and never reaches the application.
+        if self.consumer.close_queue().is_ok() {
+            while !self.consumer.closed() {
+                let invoked = clock::now();
+                if let Some(Ok(message)) = self.consumer.poll(LOOK) {
+                    let record = self.record(&message)?;
+                    let mut books = self.shared.books();
+                    books.journal.poll(invoked, clock::now(), &runs(&[record]))?;
+                    books.progress.polled += 1;
+                    books.progress.skipped += 1;
+                }
+            }
+        }
+        let Self { worker, shared, consumer, .. } = self;
+        drop(consumer);
+        let shared = Arc::into_inner(shared).expect("the client library is gone, and its callbacks with it");
+        let mut books = shared.into_books();
+        books.settle()?;
+        Ok((books.progress, books.journal, worker.config))
+    }
+}
+
+/// An error of poll: mostly news of a connection that the library repairs by itself.
+fn report_error(error: KafkaError) -> Result<(), WorkerError> {
+    if let KafkaError::MessageConsumptionFatal(code) = error {
+        return Err(WorkerError::Fatal(format!("the consumer is unusable: {code}")));
+    }
+    if !matches!(error, KafkaError::PartitionEOF(_)) {
+        librdkafka::log(RDKafkaLogLevel::Error, "POLL", &error.to_string());
+    }
+    Ok(())
+}
+
+/// How many records are polled before they are processed.
+fn batch_size(role: &ConsumerRole) -> usize {
+    let one_by_one = role.commit == Commit::Auto && role.processing_us > 0;
+    let batch = role.batch.unwrap_or(if one_by_one { 1 } else { BATCH });
+    usize::try_from(batch.max(1)).unwrap_or(usize::MAX)
+}
+
+fn count(records: &[Record]) -> u32 {
+    u32::try_from(records.len()).unwrap_or(u32::MAX)
+}
