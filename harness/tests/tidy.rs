@@ -1,6 +1,8 @@
 //! The rules of the tree that the compiler cannot hold: who may import whom, which crates stay pure, that every
 //! module says what it is for, and that no file is a drawer for odds and ends.
 
+#![expect(clippy::disallowed_methods, reason = "shell: asks cargo for the dependency tree")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
