@@ -2,11 +2,13 @@
 
 pub mod anomaly;
 pub mod attribute;
+mod delivery;
 pub mod explain;
 pub mod findings;
 pub mod guarantee;
 pub mod judge;
 pub mod linear;
+pub mod log;
 pub mod permission;
 pub mod question;
 pub mod scene;
