@@ -68,9 +68,10 @@ fn headline(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> String {
             if n == 1 { "es" } else { "" }
         ),
         Anomaly::Misrouted => format!("{number} record{s} in {logs} {} sent to another log", was(n)),
-        Anomaly::InconsistentOffsets => {
-            format!("{number} offset{s} of {logs} {} seen with two different values", was(n))
-        }
+        Anomaly::InconsistentOffsets => format!(
+            "{number} acknowledgement{s} or poll{s} of {logs} name{} an offset at which something else was seen",
+            third(n)
+        ),
         Anomaly::ReorderedWrite => {
             format!(
                 "{number} record{s} in {logs} lie{} behind one that the same process sent later",
@@ -78,7 +79,7 @@ fn headline(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> String {
             )
         }
         Anomaly::RealtimeInversion => format!(
-            "{number} record{s} in {logs} lie{} before one that was acknowledged before {} sent",
+            "{number} record{s} in {logs} lie{} behind one that was sent only after {} acknowledged",
             third(n),
             if n == 1 { "it was" } else { "they were" }
         ),
@@ -98,9 +99,14 @@ fn headline(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> String {
                 causes(tally)
             )
         }
-        Anomaly::PollSkip => format!("polls of {logs} by {} left out {number} record{s}", groups(tally)),
+        Anomaly::PollSkip => {
+            format!(
+                "{number} poll step{s} of {logs} by {} left out records within one assignment",
+                groups(tally)
+            )
+        }
         Anomaly::NonmonotonicPoll => {
-            format!("{number} poll{s} of {logs} by {} went back within one assignment", groups(tally))
+            format!("{number} poll step{s} of {logs} by {} went back within one assignment", groups(tally))
         }
         Anomaly::AbortedRead
         | Anomaly::PrecommittedRead

@@ -23,8 +23,10 @@ pub fn witness(finding: &Finding, scene: &Scene<'_>) -> Witness {
 fn subject(finding: &Finding, scene: &Scene<'_>) -> String {
     let mut text = match (finding.first, finding.last) {
         (Some(first), Some(last)) if last != first => format!("{first} to {}", scene.value(last)),
-        (Some(first), _) => scene.value(first),
-        (None, _) => "something".to_owned(),
+        (Some(first), Some(_) | None) => scene.value(first),
+        (None, Some(last)) => format!("up to {}", scene.value(last)),
+        (None, None) if finding.count == 1 => "a record".to_owned(),
+        (None, None) => "records".to_owned(),
     };
     if finding.count > 1 {
         text = format!("{text} ({} records)", thousands(finding.count));
