@@ -34,7 +34,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 
 use crate::clock;
-use crate::librdkafka;
+use crate::librdkafka::{self, native};
 use crate::protocol::{Commit, ConsumerRole, Progress, Report, WorkerConfig};
 use crate::step::Step;
 use crate::worker::{self, Order, Ticker, Worker, WorkerError};
@@ -283,10 +283,10 @@ impl<Out: Write + Send + 'static> Member<Out> {
         self.committed_at = clock::now();
         self.shared.books().committing(positions, CommitMode::Async)?;
         let list = self.list(positions);
-        if let Err(error) = self.consumer.commit(&list, Wait::Async) {
+        if let Err(code) = native::commit_without_waiting(self.consumer.client(), &list) {
             let mut books = self.shared.books();
             books.was_pending(positions);
-            books.committed(positions, CommitMode::Async, Err(code_of(&error)))?;
+            books.committed(positions, CommitMode::Async, Err(code))?;
         }
         self.worker.link.pass(Step::CommitSent, 1);
         Ok(())

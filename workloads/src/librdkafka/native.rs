@@ -5,8 +5,10 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use nix::libc;
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings;
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
 
 use crate::outcome::Persisted;
@@ -34,6 +36,33 @@ pub(crate) fn generation<C: ClientContext>(client: &Client<C>) -> Option<i64> {
         bindings::rd_kafka_consumer_group_metadata_destroy(metadata);
         (generation >= 0).then_some(generation.into())
     }
+}
+
+/// Begins to commit positions; the answer comes as a call of the context's `commit_callback` from a later poll.
+/// The binding's own asynchronous commit gives no answer at all: it names no queue, and without a C callback the
+/// library then drops the result (`rd_kafka_commit`, `rd_kafka_cgrp_propagate_commit_result` of 2.12).
+///
+/// # Errors
+/// When the library does not even begin.
+pub(crate) fn commit_without_waiting<C: ClientContext>(
+    client: &Client<C>,
+    positions: &TopicPartitionList,
+) -> Result<(), RDKafkaErrorCode> {
+    // SAFETY: the client and the list outlive the call, which copies the list; the queue is reference-counted, and
+    // our reference is given back; without a callback the opaque pointer is not used.
+    let error = unsafe {
+        let queue = bindings::rd_kafka_queue_get_consumer(client.native_ptr());
+        if queue.is_null() {
+            return Err(RDKafkaErrorCode::UnknownGroup);
+        }
+        let nothing = std::ptr::null_mut();
+        let error =
+            bindings::rd_kafka_commit_queue(client.native_ptr(), positions.ptr(), queue, None, nothing);
+        bindings::rd_kafka_queue_destroy(queue);
+        error
+    };
+    let code = RDKafkaErrorCode::from(error);
+    if code == RDKafkaErrorCode::NoError { Ok(()) } else { Err(code) }
 }
 
 /// The library's own documentation of its properties, as it prints it: one line of columns for each.

@@ -33,7 +33,8 @@ struct AckRun {
 
 impl Books {
     pub(crate) fn new(journal: Writer) -> Self {
-        let latencies = Histogram::new(2).expect("two significant digits are possible");
+        // To an hour, in microseconds; longer ones count as that. Two digits are 1 % of the value, in 50 KiB.
+        let latencies = Histogram::new_with_bounds(1, 3_600_000_000, 2).expect("these bounds are possible");
         Self {
             journal,
             progress: Progress::default(),
@@ -244,7 +245,7 @@ mod tests {
             (a, 5, None),
             (a, 6, None),
         ] {
-            books.acked(log, Seq(seq), offset.map(Offset), 5);
+            books.acked(log, Seq(seq), offset.map(Offset), 40_000);
         }
         books.acked(a, Seq(6), None, 5);
         assert_eq!(books.outstanding(), 2);
@@ -252,6 +253,7 @@ mod tests {
         books.unresolved(a, Seq(7), (Outcome::Fail, -152));
         books.settle().unwrap();
         assert_eq!((books.progress().acked, books.progress().failed), (8, 1));
+        assert!(books.progress().latency.p50_us.abs_diff(40_000) < 400, "{:?}", books.progress().latency);
         let expected = [
             (0, 0, 2, Some(50)),
             (0, 2, 1, Some(60)),
