@@ -1,7 +1,7 @@
 //! How long a cluster takes from the first process to the first record with `acks=all`: without and with a
 //! class archive. `cargo bench -p harness --bench cluster_start -- 3.9.1 4.1.1`
 
-#![expect(clippy::disallowed_methods, reason = "shell: measures time and starts nodes on loopback")]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "shell: measures time and prints it")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

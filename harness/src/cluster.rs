@@ -12,6 +12,7 @@ mod launch;
 mod process;
 mod ready;
 pub mod site;
+mod topics;
 mod warmup;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ use crate::kafka::storage::{Storage, StorageError};
 use crate::kafka::{CLIENT_PORT, CONTROLLER, KafkaPlan, Member, Role, archive, logging};
 
 pub(crate) use process::thread_states;
+use crate::wire::{TopicPlan, WireError};
 pub use process::{Exit, How, NodeExit, SignalError};
 pub use ready::PROBE_TOPIC;
 pub use site::{Loopback, Site};
@@ -128,6 +130,9 @@ pub enum ClusterError {
         /// What was missing at the end.
         lacking: BTreeMap<String, String>,
     },
+    /// A broker did not do what was asked by protocol.
+    #[error(transparent)]
+    Wire(#[from] WireError),
     /// A signal without effect.
     #[error(transparent)]
     Signal(#[from] SignalError),
@@ -201,6 +206,12 @@ impl<S: Site> Cluster<S> {
                 ClusterError::NotReady { waited: patience, lacking }
             }),
         }
+    }
+
+    /// Makes topics and waits until each of their logs takes requests, with every replica in sync. All brokers
+    /// must run.
+    pub async fn create_topics(&self, plans: &[TopicPlan], patience: Duration) -> Result<(), ClusterError> {
+        topics::create(&self.brokers(), plans, patience).await
     }
 
     /// Client addresses of all brokers, running or not.

@@ -7,6 +7,7 @@
 //! (`cluster`).
 
 pub mod archive;
+pub mod dump;
 pub mod java;
 pub mod jvm;
 pub mod logging;

@@ -5,12 +5,13 @@
 //! to be resolved ("leader of orders/0"), the answer with the newest leader epoch among all brokers counts,
 //! and of answers with equal epoch the latest, because in-sync replicas change within an epoch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use history::ids::{LogId, Nanos, NodeId, TopicPartition};
 use history::op::Observation;
+use nemesis::target::LogView;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -18,12 +19,15 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::clock;
 use crate::cluster::PROBE_TOPIC;
 use crate::kafka::CONTROLLER;
-use crate::wire::{Client, ClusterMetadata, LogMetadata};
+use crate::wire::{Client, ClusterMetadata, CoordinatorOf, LogMetadata};
 
 /// Between two questions to one broker.
 pub const EVERY: Duration = Duration::from_millis(200);
 /// How long one broker may take to answer before it counts as silent.
 const PATIENCE: Duration = Duration::from_millis(1000);
+/// Kafka's own topics, whose leaders are the coordinators.
+const GROUPS: &str = "__consumer_offsets";
+const TRANSACTIONS: &str = "__transaction_state";
 /// News that may wait for the run to take it.
 const BACKLOG: usize = 4096;
 
@@ -52,7 +56,7 @@ impl News {
 
 /// What the brokers say at this moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClusterView {
+pub struct Observed {
     said: BTreeMap<NodeId, Answer>,
 }
 
@@ -67,7 +71,7 @@ pub struct Answer {
     pub metadata: ClusterMetadata,
 }
 
-impl ClusterView {
+impl Observed {
     /// The best knowledge of a log: newest epoch first, then the latest answer.
     pub fn log(&self, log: &TopicPartition) -> Option<&LogMetadata> {
         let known =
@@ -96,10 +100,36 @@ impl ClusterView {
         CONTROLLER
     }
 
+    /// Every log that any broker knows, as targets need it.
+    pub fn logs(&self) -> BTreeMap<TopicPartition, LogView> {
+        let names: BTreeSet<_> = self.said.values().flat_map(|answer| answer.metadata.logs.keys()).collect();
+        let views = names.into_iter().filter_map(|name| Some((name.clone(), self.log(name)?)));
+        let view = |log: &LogMetadata| LogView {
+            leader: log.leader,
+            replicas: log.replicas.clone(),
+            isr: log.isr.clone(),
+        };
+        views.map(|(name, log)| (name, view(log))).collect()
+    }
+
+    /// The coordinator of a group or a transactional id: the leader of the internal log that its name hashes to,
+    /// once that topic exists. Better than asking some broker, which may be the isolated one.
+    pub fn coordinator(&self, of: &CoordinatorOf) -> Option<NodeId> {
+        let (topic, name) = match of {
+            CoordinatorOf::Group(group) => (GROUPS, group),
+            CoordinatorOf::Transaction(id) => (TRANSACTIONS, id),
+        };
+        let counts = self
+            .said
+            .values()
+            .map(|answer| answer.metadata.logs.keys().filter(|log| log.topic == topic).count());
+        let count = i32::try_from(counts.max()?).ok().filter(|count| *count > 0)?;
+        self.leader(&TopicPartition::new(topic, (java_hash(name) & i32::MAX) % count))
+    }
+
     /// Whether every replica of every log that any broker knows is in sync.
     pub fn is_whole(&self) -> bool {
-        let logs: std::collections::BTreeSet<&TopicPartition> =
-            self.said.values().flat_map(|answer| answer.metadata.logs.keys()).collect();
+        let logs: BTreeSet<_> = self.said.values().flat_map(|answer| answer.metadata.logs.keys()).collect();
         let whole = |log: &&TopicPartition| {
             self.log(log).is_some_and(|log| log.leader.is_some() && log.isr.len() == log.replicas.len())
         };
@@ -118,15 +148,16 @@ pub struct Observer {
     /// Changes, in the order in which they were learned.
     pub news: mpsc::Receiver<News>,
     /// The current view; wait on it with `changed` or `wait_for`.
-    pub view: watch::Receiver<ClusterView>,
+    pub view: watch::Receiver<Observed>,
     _asking: JoinSet<()>,
 }
 
 impl Observer {
-    /// Starts to ask these brokers about these topics; about all where none is named.
+    /// Starts to ask these brokers about these topics. The internal topics are
+    /// always asked about, for the sake of coordinators, but make no news unless they are named.
     pub fn start(brokers: &BTreeMap<NodeId, SocketAddr>, topics: &[String]) -> Observer {
         let (tell, news) = mpsc::channel(BACKLOG);
-        let (show, view) = watch::channel(ClusterView::default());
+        let (show, view) = watch::channel(Observed::default());
         let mut asking = JoinSet::new();
         for (broker, address) in brokers {
             let one = Ask {
@@ -147,7 +178,7 @@ struct Ask {
     address: SocketAddr,
     topics: Vec<String>,
     tell: mpsc::Sender<News>,
-    show: watch::Sender<ClusterView>,
+    show: watch::Sender<Observed>,
 }
 
 impl Ask {
@@ -179,7 +210,9 @@ impl Ask {
                 connection.insert(Client::connect(self.address, "onceproof-observer", PATIENCE).await.ok()?)
             }
         };
-        let mut metadata = client.metadata(&self.topics).await.ok()?;
+        let internal = [GROUPS, TRANSACTIONS].map(str::to_owned);
+        let topics: Vec<String> = self.topics.iter().cloned().chain(internal).collect();
+        let mut metadata = client.metadata(&topics).await.ok()?;
         metadata.logs.retain(|log, _| log.topic != PROBE_TOPIC);
         Some(metadata)
     }
@@ -199,7 +232,7 @@ impl Ask {
     }
 
     async fn tell_changes(&self, time: Nanos, before: &ClusterMetadata, now: &ClusterMetadata) {
-        for (log, known) in &now.logs {
+        for (log, known) in now.logs.iter().filter(|(log, _)| self.topics.contains(&log.topic)) {
             if before.logs.get(log).is_some_and(|before| same(before, known)) {
                 continue;
             }
@@ -220,6 +253,11 @@ impl Ask {
 fn same(before: &LogMetadata, now: &LogMetadata) -> bool {
     (before.leader, before.epoch, &before.isr, &before.offline)
         == (now.leader, now.epoch, &now.isr, &now.offline)
+}
+
+/// Java's `String.hashCode`, by which Kafka spreads groups and transactional ids over its internal logs.
+fn java_hash(name: &str) -> i32 {
+    name.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
 #[cfg(test)]
@@ -245,7 +283,7 @@ mod tests {
     #[test]
     fn the_newest_epoch_wins_over_a_later_answer_from_an_isolated_broker() {
         let said = [(NodeId(1), answer(90, 4, 1, &[1])), (NodeId(2), answer(50, 5, 2, &[2, 3]))].into();
-        let view = ClusterView { said };
+        let view = Observed { said };
         let log = TopicPartition::new("t", 0);
         assert_eq!(view.leader(&log), Some(NodeId(2)));
         assert_eq!(view.followers(&log), [NodeId(1), NodeId(3)]);
@@ -253,9 +291,15 @@ mod tests {
     }
 
     #[test]
+    fn names_hash_as_in_java() {
+        assert_eq!(java_hash("hello"), 99_162_322);
+        assert_eq!(java_hash("polygenelubricants"), i32::MIN);
+    }
+
+    #[test]
     fn within_an_epoch_the_latest_answer_counts() {
         let said = [(NodeId(1), answer(90, 5, 2, &[1, 2, 3])), (NodeId(2), answer(50, 5, 2, &[2, 3]))].into();
-        let view = ClusterView { said };
+        let view = Observed { said };
         assert_eq!(view.isr(&TopicPartition::new("t", 0)).len(), 3);
         assert!(view.is_whole());
     }

@@ -2,8 +2,8 @@
 //!
 //! `kafka_2.13` with runtime scope brings everything a node needs except a logging backend; without one a
 //! 4.x broker logs nothing at all. The backend differs by major version because Kafka 4 moved from log4j 1
-//! to log4j 2. `kafka-tools` is not needed: the log dumper and the storage formatter are in the core jar of
-//! every supported release, or in one of its dependencies.
+//! to log4j 2. `kafka-tools` holds the log dumper from 4.2 on; its jar is taken without its many dependencies,
+//! since those that the dumper needs come with the core.
 
 #![expect(clippy::disallowed_methods, reason = "shell: runs Maven")]
 
@@ -16,6 +16,10 @@ use crate::kafka::java::on_path;
 use crate::kafka::release::Version;
 
 const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
+
+/// Leaves out what an artifact depends on.
+const ALONE: &str =
+    "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>";
 
 /// Why Maven did not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -158,10 +162,13 @@ fn pom_text(given: &str, version: Version) -> String {
     } else {
         &[("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3")]
     };
+    let kafka = [("org.apache.kafka", "kafka_2.13", given), ("org.apache.kafka", "kafka-tools", given)];
     let mut dependencies = String::new();
-    for (group, artifact, version) in [("org.apache.kafka", "kafka_2.13", given)].iter().chain(logging) {
+    for (group, artifact, version) in kafka.iter().chain(logging) {
+        let alone = if *artifact == "kafka-tools" { ALONE } else { "" };
         dependencies.push_str(&format!(
-            "    <dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></dependency>\n"
+            "    <dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+             <version>{version}</version>{alone}</dependency>\n"
         ));
     }
     format!(

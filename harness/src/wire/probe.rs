@@ -22,7 +22,7 @@ impl Client {
         values: &[Bytes],
         compression: Compression,
     ) -> Result<Offset, WireError> {
-        let records: Vec<Record> = (0..).zip(values).map(|(n, value)| record(n, value.clone())).collect();
+        let records: Vec<Record> = (0..).zip(values).map(|(n, value)| record(n, value)).collect();
         let mut batch = BytesMut::new();
         let options = RecordEncodeOptions { version: 2, compression };
         RecordBatchEncoder::encode(&mut batch, &records, &options)
@@ -51,7 +51,9 @@ impl Client {
     }
 }
 
-fn record(n: i64, value: Bytes) -> Record {
+/// A record without producer id. The encoder makes a batch of neighbours whose sequences go up with their
+/// offsets, and takes the first one's as the batch's; so they count up from the -1 that says "none".
+fn record(n: i32, value: &Bytes) -> Record {
     Record {
         transactional: false,
         control: false,
@@ -60,11 +62,11 @@ fn record(n: i64, value: Bytes) -> Record {
         producer_id: NO_PRODUCER_ID,
         producer_epoch: NO_PRODUCER_EPOCH,
         timestamp_type: TimestampType::Creation,
-        offset: n,
-        sequence: NO_SEQUENCE,
+        offset: n.into(),
+        sequence: NO_SEQUENCE + n,
         timestamp: 0,
         key: None,
-        value: Some(value),
+        value: Some(value.clone()),
         headers: kafka_protocol::indexmap::IndexMap::new(),
     }
 }
