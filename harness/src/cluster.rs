@@ -35,8 +35,8 @@ use crate::kafka::release::{Release, ReleaseError};
 use crate::kafka::storage::{Storage, StorageError};
 use crate::kafka::{CLIENT_PORT, CONTROLLER, KafkaPlan, Member, Role, archive, logging};
 
-pub(crate) use process::thread_states;
 use crate::wire::{TopicPlan, WireError};
+pub(crate) use process::thread_states;
 pub use process::{Exit, How, NodeExit, SignalError};
 pub use ready::PROBE_TOPIC;
 pub use site::{Loopback, Site};
