@@ -150,9 +150,6 @@ fn commit(client: &Client) -> Commit {
 /// Size of a record's value unless the spec says otherwise, in bytes.
 const RECORD_SIZE: u32 = 100;
 
-/// Records in a consumer's batch unless the spec says otherwise.
-const BATCH: u32 = 100;
-
 fn role(client: &Client, start: Duration) -> protocol::Role {
     let warm_up_ms = u64::try_from(start.as_millis()).ok();
     match client.role {
@@ -165,7 +162,7 @@ fn role(client: &Client, start: Duration) -> protocol::Role {
         }),
         Role::Consumer => protocol::Role::Consumer(ConsumerRole {
             commit: commit(client),
-            batch: client.batch.unwrap_or(BATCH),
+            batch: client.batch,
             processing_us: client
                 .processing
                 .map_or(0, |time| u64::try_from(time.0.as_micros()).unwrap_or(u64::MAX)),
