@@ -3,8 +3,6 @@
 //! All of it comes from the cache where it was made before, so that a warm start does no work here. What is missing
 //! is named before anything starts, with the fix.
 
-#![expect(clippy::disallowed_methods, reason = "shell: looks at the machine and draws the run's id")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
