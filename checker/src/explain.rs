@@ -10,7 +10,7 @@ use crate::anomaly::Anomaly;
 use crate::attribute::{open_faults, window};
 use crate::findings::{Finding, Tally};
 use crate::scene::Scene;
-use crate::verdict::{Around, ClusterChange, Permission, Witness};
+use crate::verdict::{Around, Basis, ClusterChange, Permission, Witness};
 use crate::witness::thousands;
 
 /// How many things of a kind a sentence names before it counts the rest.
@@ -31,15 +31,25 @@ pub fn sentence(
         clauses.extend(context(finding, scene));
     }
     clauses.extend(around.batches.iter().cloned());
-    if let Some(permission) = permission {
-        clauses.push(format!(
-            "{} permits it ({}): {}",
-            permission.setting, permission.because, permission.change
-        ));
-    }
+    clauses.extend(permission.map(permission_words));
     let mut text = clauses.join("; ");
     text.push('.');
     text
+}
+
+/// The setting that permits it, and what to change.
+fn permission_words(permission: &Permission) -> String {
+    let Permission { basis, setting, because, change } = permission;
+    match basis {
+        Basis::InEffect => format!("{setting} permits it ({because}): {change}"),
+        Basis::Usual => {
+            format!(
+                "usually permitted by {}: {}",
+                setting.replace("; ", ", or "),
+                change.replace("; ", ", or ")
+            )
+        }
+    }
 }
 
 /// What and how many and where.

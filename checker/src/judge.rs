@@ -30,6 +30,14 @@ use crate::verdict::{
 };
 use crate::witness::{thousands, witness};
 
+/// The verdict on a history.
+///
+/// # Errors
+/// Whatever the history's chunks refuse; nothing that a well-formed history may say is an error.
+pub fn judge(history: &History, question: &Question) -> Result<Verdict, HistoryError> {
+    weigh(history, &crate::log::check(history)?, question)
+}
+
 /// The verdict on a history in which the finders have found `findings`.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use crate::anomaly::Anomaly;
 use crate::findings::Tally;
 use crate::question::ClientSettings;
 use crate::scene::Scene;
-use crate::verdict::Permission;
+use crate::verdict::{Basis, Permission};
 
 /// The setting that permits an anomaly, given where its witnesses are.
 pub fn permission(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> Option<Permission> {
@@ -54,6 +54,7 @@ pub fn permission(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> Option<
 fn usual(anomaly: Anomaly) -> Option<Permission> {
     let entry = anomaly.entry();
     (!entry.permitted_by.starts_with("none")).then(|| Permission {
+        basis: Basis::Usual,
         setting: entry.permitted_by.to_owned(),
         because: entry.cause.to_owned(),
         change: entry.change.to_owned(),
@@ -111,6 +112,7 @@ fn weak_acks(client: &ClientSettings) -> Option<Permission> {
         _ => return None,
     };
     Some(Permission {
+        basis: Basis::InEffect,
         setting: format!("acks={}", client.acks()),
         because: because.to_owned(),
         change: "set acks=all with min.insync.replicas=2".to_owned(),
@@ -127,6 +129,7 @@ fn weak_replication(tally: &Tally, scene: &Scene<'_>) -> Option<Permission> {
     };
     if effective("unclean.leader.election.enable").is_some_and(|value| value == "true") {
         return Some(Permission {
+            basis: Basis::InEffect,
             setting: "unclean.leader.election.enable=true".to_owned(),
             because: "a replica that was not in sync may lead, and the others truncate to what it has"
                 .to_owned(),
@@ -135,6 +138,7 @@ fn weak_replication(tally: &Tally, scene: &Scene<'_>) -> Option<Permission> {
     }
     let least = effective("min.insync.replicas").map_or("1", String::as_str);
     (least == "1").then(|| Permission {
+        basis: Basis::InEffect,
         setting: "min.insync.replicas=1".to_owned(),
         because: "with the in-sync set shrunk to the leader, acks=all is the leader's word alone".to_owned(),
         change: "set min.insync.replicas=2 with a replication factor of 3".to_owned(),
@@ -145,6 +149,7 @@ fn weak_replication(tally: &Tally, scene: &Scene<'_>) -> Option<Permission> {
 fn resends(client: &ClientSettings) -> Option<Permission> {
     let retries = client.get(&["retries", "message.send.max.retries"]);
     (!client.is_idempotent() && retries != Some("0")).then(|| Permission {
+        basis: Basis::InEffect,
         setting: match client.get(&["enable.idempotence"]) {
             Some(_) => "enable.idempotence=false with retries".to_owned(),
             None => format!("enable.idempotence unset (false in {}) with retries", family(client)),
@@ -165,6 +170,7 @@ fn overtakes(client: &ClientSettings) -> Option<Permission> {
     let in_flight = client.get(&["max.in.flight.requests.per.connection", "max.in.flight"]);
     let retries = client.get(&["retries", "message.send.max.retries"]);
     (!client.is_idempotent() && in_flight != Some("1") && retries != Some("0")).then(|| Permission {
+        basis: Basis::InEffect,
         setting: format!(
             "max.in.flight.requests.per.connection={} without enable.idempotence",
             in_flight.unwrap_or("its default, above 1")
@@ -179,6 +185,7 @@ fn commits_early(client: &ClientSettings) -> Option<Permission> {
     let commit = client.commit.as_deref().unwrap_or_default();
     if commit == "commit-before" {
         return Some(Permission {
+            basis: Basis::InEffect,
             setting: "positions committed before processing (commit-before)".to_owned(),
             because: "what is committed is not read again by the member that takes over".to_owned(),
             change: "commit after processing".to_owned(),
@@ -186,6 +193,7 @@ fn commits_early(client: &ClientSettings) -> Option<Permission> {
     }
     if commit.starts_with("auto") {
         return Some(Permission {
+            basis: Basis::InEffect,
             setting: "enable.auto.commit=true".to_owned(),
             because: "the timer commits positions of records that are handed over and not yet processed"
                 .to_owned(),
@@ -196,6 +204,7 @@ fn commits_early(client: &ClientSettings) -> Option<Permission> {
     }
     (client.get(&["auto.offset.reset"]).is_none_or(|reset| reset == "latest" || reset == "largest")).then(
         || Permission {
+            basis: Basis::InEffect,
             setting: "auto.offset.reset=latest".to_owned(),
             because: "a position that is missing or out of range is replaced by the end of the log"
                 .to_owned(),
@@ -213,6 +222,7 @@ fn commits_late(client: &ClientSettings) -> Option<Permission> {
         _ => return None,
     };
     Some(Permission {
+        basis: Basis::InEffect,
         setting: setting.to_owned(),
         because: "what was processed and not yet committed is read again by the member that takes over"
             .to_owned(),
@@ -224,6 +234,7 @@ fn commits_late(client: &ClientSettings) -> Option<Permission> {
 fn resets(client: &ClientSettings) -> Option<Permission> {
     let reset = client.get(&["auto.offset.reset"]).unwrap_or("latest");
     (reset != "none" && reset != "error").then(|| Permission {
+        basis: Basis::InEffect,
         setting: format!("auto.offset.reset={reset}"),
         because: "a position that a truncated log no longer has is replaced without the application noticing".to_owned(),
         change: "forbid the truncation (acks=all, min.insync.replicas=2, no unclean election), or set auto.offset.reset=none"
@@ -236,6 +247,7 @@ fn reads_uncommitted(client: &ClientSettings) -> Option<Permission> {
     let isolation = client.get(&["isolation.level"]);
     let reads = isolation.map_or(client.family != "librdkafka", |level| level == "read_uncommitted");
     reads.then(|| Permission {
+        basis: Basis::InEffect,
         setting: "isolation.level=read_uncommitted".to_owned(),
         because: "records of open and aborted transactions are returned".to_owned(),
         change: "set isolation.level=read_committed".to_owned(),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::{FaultId, LogId, Nanos, NodeId, Process, TopicPartition};
-use history::merged::{History, HistoryError};
+use history::merged::{Entry, History, HistoryError, Kind};
 use history::op::{Event, Identity, Observation, Op, Outcome, Phase};
 
 use crate::verdict::{ClusterChange, FaultEntry};
@@ -83,6 +83,12 @@ impl Timeline {
             life.torn.clone_from(&facts.torn);
             life.truncated = facts.truncated;
         }
+        // Sends and polls are no rows; their chunks know when they begin.
+        let timed = |entry: &&Entry| matches!(entry.kind, Kind::Sends | Kind::Polls | Kind::Rows);
+        let begins =
+            history.entries().iter().filter(timed).map(|entry| Nanos(entry.time.saturating_mul(1_000)));
+        timeline.began = begins.clone().min();
+        timeline.ended = begins.max();
         for event in history.events()? {
             timeline.add(&event?, &history.facts().logs);
         }

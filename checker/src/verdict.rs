@@ -155,12 +155,24 @@ pub const MAX_LISTED: usize = 20;
 /// A setting that permits an anomaly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Permission {
+    /// Whether the setting was in effect, or is only what usually permits it.
+    pub basis: Basis,
     /// The setting as it was in effect: `acks=1`.
     pub setting: String,
     /// Why that permits it.
     pub because: String,
     /// The smallest change that forbids it.
     pub change: String,
+}
+
+/// What a permission rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// The setting was in effect for a client, topic or broker concerned.
+    InEffect,
+    /// Nothing is known of the settings, or no single one decides: this is what usually permits it.
+    Usual,
 }
 
 /// What was going on around an anomaly.

@@ -101,8 +101,7 @@ pub fn judge_file(path: &Path, question: &Question) -> Result<Verdict, JudgeErro
 }
 
 fn judge(history: &History, question: &Question) -> Result<Verdict, JudgeError> {
-    let findings = checker::log::check(history)?;
-    Ok(results::verdict::of(history, &findings, question)?)
+    Ok(results::verdict::of(history, question)?)
 }
 
 /// The plan of a run directory.

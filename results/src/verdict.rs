@@ -13,12 +13,8 @@ use crate::latency;
 ///
 /// # Errors
 /// Whatever the history's chunks refuse.
-pub fn of(
-    history: &History,
-    findings: &checker::findings::Findings,
-    question: &Question,
-) -> Result<Verdict, HistoryError> {
-    let mut verdict = checker::judge::weigh(history, findings, question)?;
+pub fn of(history: &History, question: &Question) -> Result<Verdict, HistoryError> {
+    let mut verdict = checker::judge::judge(history, question)?;
     latency::measure(history, &mut verdict)?;
     Ok(verdict)
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use checker::anomaly::{Anomaly, Stage};
 use checker::verdict::{
-    Around, Counts, Expectation, FaultEntry, Judgement, Latency, Observed, Percentiles, Permission, Reason,
-    ReasonKind, SCHEMA, StageVerdict, Verdict, Witness,
+    Around, Basis, Counts, Expectation, FaultEntry, Judgement, Latency, Observed, Percentiles, Permission,
+    Reason, ReasonKind, SCHEMA, StageVerdict, Verdict, Witness,
 };
 use history::ids::{FaultId, Nanos};
 use results::exit::ExitCode;
@@ -27,6 +27,7 @@ fn lost_write() -> Observed {
                    the first is 1:17 to 1:2016 of shop[0] (2,000 records) in orders/0 at offsets 1234 to 3233."
             .to_owned(),
         permitted_by: Some(Permission {
+            basis: Basis::InEffect,
             setting: "acks=1".to_owned(),
             because: "the leader acknowledges alone".to_owned(),
             change: "set acks=all with min.insync.replicas=2".to_owned(),
