@@ -10,12 +10,17 @@
 
 mod counters;
 mod fabric;
+mod follow;
 mod frame;
+mod kafka;
 mod port;
 mod priority;
 mod queue;
 mod ring;
 mod rule;
+#[cfg(test)]
+mod simulation;
+mod tcp;
 mod thread;
 mod tun;
 
@@ -153,4 +158,6 @@ impl Drop for Guard {
 enum RuleId {
     /// A link rule of the fabric.
     Link(usize),
+    /// A rule of the follower.
+    Kafka(usize),
 }

@@ -12,9 +12,11 @@ use std::time::Duration;
 use history::ids::Nanos;
 
 use super::counters::Counters;
+use super::follow::{Arrival, Filter, Follower, KafkaRule, Key, Step};
 use super::frame::{self, Frame, Packet, Tcp, flag};
+use super::kafka::Side;
 use super::queue::Queue;
-use super::rule::{Action, LinkRule, Order, Ports, Reset, Rule};
+use super::rule::{Action, LinkRule, Order, Ports, Requests, Reset, Rule};
 use super::{RuleId, SwitchError, Totals};
 
 /// Where decided frames go.
@@ -54,19 +56,21 @@ pub(crate) struct Fabric {
     cells: Vec<Vec<usize>>,
     rules: Vec<Option<Active>>,
     queue: Queue,
+    follower: Follower,
     totals: Totals,
 }
 
 impl Fabric {
-    pub(crate) fn new(members: Vec<Member>, seed: u64) -> Self {
+    pub(crate) fn new(members: Vec<Member>, kafka_ports: Vec<u16>, seed: u64) -> Self {
         let links = members.len() * members.len();
         let (cells, queue) = (vec![Vec::new(); links], Queue::new(links));
-        Self { members, seed, cells, rules: Vec::new(), queue, totals: Totals::default() }
+        let (follower, totals) = (Follower::new(kafka_ports), Totals::default());
+        Self { members, seed, cells, rules: Vec::new(), queue, follower, totals }
     }
 
     /// When [`Fabric::tick`] is to be called at the latest.
     pub(crate) fn deadline(&self) -> Option<Nanos> {
-        self.queue.deadline()
+        self.queue.deadline().into_iter().chain(self.follower.deadline()).min()
     }
 
     /// What happened to all frames so far.
@@ -86,10 +90,18 @@ impl Fabric {
 
     /// Puts a rule in force.
     pub(crate) fn install(&mut self, rule: Rule) -> Result<RuleId, SwitchError> {
-        match rule {
-            Rule::Link(rule) => self.install_link(rule).map(RuleId::Link),
-            Rule::LoseResponse(_) | Rule::HoldRequest(_) => Err(SwitchError::NoLinks),
-        }
+        let rule = match rule {
+            Rule::Link(rule) => return self.install_link(rule).map(RuleId::Link),
+            Rule::LoseResponse(lose) => KafkaRule::Lose(self.filter(&lose.requests)?, lose),
+            Rule::HoldRequest(hold) => KafkaRule::Hold(self.filter(&hold.requests)?, hold),
+        };
+        Ok(RuleId::Kafka(self.follower.install(rule)))
+    }
+
+    fn filter(&self, requests: &Requests) -> Result<Filter, SwitchError> {
+        let number = |name: &Option<String>| name.as_ref().map(|name| self.member(name)).transpose();
+        let (client, broker) = (number(&requests.client)?, number(&requests.broker)?);
+        Ok(Filter { requests: requests.clone(), client, broker })
     }
 
     fn install_link(&mut self, rule: LinkRule) -> Result<usize, SwitchError> {
@@ -111,12 +123,30 @@ impl Fabric {
     }
 
     /// What a rule did so far.
-    pub(crate) fn counters(&self, RuleId::Link(id): RuleId) -> Counters {
-        self.rules[id].as_ref().map(|active| active.counters.clone()).unwrap_or_default()
+    pub(crate) fn counters(&self, id: RuleId) -> Counters {
+        match id {
+            RuleId::Link(id) => {
+                self.rules[id].as_ref().map(|active| active.counters.clone()).unwrap_or_default()
+            }
+            RuleId::Kafka(id) => self.follower.counters(id),
+        }
     }
 
-    /// Ends a rule: what it put off is delivered now, in order.
-    pub(crate) fn remove(&mut self, RuleId::Link(id): RuleId, now: Nanos, out: &mut impl Output) -> Counters {
+    /// Ends a rule: what it put off or held back is delivered now, in order.
+    pub(crate) fn remove(&mut self, id: RuleId, now: Nanos, out: &mut impl Output) -> Counters {
+        match id {
+            RuleId::Link(id) => self.remove_link(id, now, out),
+            RuleId::Kafka(id) => {
+                let (all, counters) = self.follower.remove(id, now);
+                for (key, steps) in all {
+                    self.perform(key, steps, now, out);
+                }
+                counters
+            }
+        }
+    }
+
+    fn remove_link(&mut self, id: usize, now: Nanos, out: &mut impl Output) -> Counters {
         for cell in &mut self.cells {
             cell.retain(|rule| *rule != id);
         }
@@ -134,7 +164,7 @@ impl Fabric {
             return;
         };
         if self.cells[cell].is_empty() {
-            self.deliver(cell, frame, now, out);
+            self.follow(cell, frame, now, out);
         } else if frame.vnet.segment_size().is_some() && self.needs_segments(cell, frame) {
             for segment in frame::segments(frame) {
                 self.judge(cell, segment.frame(), now, out);
@@ -195,7 +225,49 @@ impl Fabric {
                 return;
             }
         }
-        self.deliver(cell, frame, now, out);
+        self.follow(cell, frame, now, out);
+    }
+
+    /// Shows a frame to the follower if it belongs to a Kafka connection.
+    fn follow(&mut self, cell: usize, frame: Frame<'_>, now: Nanos, out: &mut impl Output) {
+        let (from, to) = (cell / self.members.len(), cell % self.members.len());
+        let followed = frame
+            .tcp()
+            .and_then(|tcp| self.follower.classify(from, to, tcp).map(|(key, side)| (key, side, tcp)));
+        let Some((key, side, tcp)) = followed else {
+            return self.deliver(cell, frame, now, out);
+        };
+        let mut steps = Vec::new();
+        self.follower.frame(Arrival { key, side, frame, tcp, now }, &mut steps);
+        for step in steps {
+            match step {
+                Step::Forward => self.deliver(cell, frame, now, out),
+                step @ (Step::Send(..) | Step::Forge(..)) => self.perform(key, vec![step], now, out),
+            }
+        }
+    }
+
+    /// Sends what the follower rewrote or forged.
+    fn perform(&mut self, key: Key, steps: Vec<Step>, now: Nanos, out: &mut impl Output) {
+        let cell = |side| match side {
+            Side::Requests => key.client * self.members.len() + key.broker,
+            Side::Responses => key.broker * self.members.len() + key.client,
+        };
+        let placed: Vec<_> = steps
+            .into_iter()
+            .filter_map(|step| match step {
+                Step::Forward => None,
+                Step::Send(side, packet) => Some((cell(side), packet, false)),
+                Step::Forge(side, packet) => Some((cell(side), packet, true)),
+            })
+            .collect();
+        for (cell, packet, forged) in placed {
+            if forged {
+                self.inject(cell, &packet, now, out);
+            } else {
+                self.deliver(cell, packet.frame(), now, out);
+            }
+        }
     }
 
     fn flow(&self, cell: usize, tcp: Tcp<'_>) -> Flow {
@@ -289,6 +361,9 @@ impl Fabric {
             }
             self.send(waiting.cell, waiting.packet.frame(), out);
         }
+        for (key, steps) in self.follower.tick(now) {
+            self.perform(key, steps, now, out);
+        }
     }
 }
 
@@ -334,9 +409,7 @@ fn reset_sender(tcp: Tcp<'_>) -> Packet {
 /// A reset for the receiver of `tcp`: the first frame that does not arrive starts at its RCV.NXT; should an
 /// earlier one be under way, the receiver answers with a challenge, which is reset by what it acknowledges.
 fn reset_receiver(tcp: Tcp<'_>) -> Packet {
-    let flags = flag::RST | flag::ACK;
-    let rewrite =
-        frame::Rewrite { seq: tcp.seq(), ack: tcp.ack(), flags, timestamp: None, id_step: 0, segment: None };
+    let rewrite = frame::Rewrite { flags: flag::RST | flag::ACK, ..frame::Rewrite::keeping(tcp) };
     frame::rebuild(tcp, &[], rewrite)
 }
 

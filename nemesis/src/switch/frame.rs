@@ -226,6 +226,12 @@ impl<'a> Tcp<'a> {
         }
         None
     }
+
+    /// The sender's timestamp, if the option is there.
+    pub(crate) fn timestamp(self) -> Option<u32> {
+        let at = self.timestamp_at()?;
+        self.packet[at..].first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
+    }
 }
 
 /// What a rewritten segment keeps and what it gets anew; the rest comes from the headers it was made from.
@@ -243,6 +249,20 @@ pub(crate) struct Rewrite {
     pub(crate) id_step: u16,
     /// Payload bytes of each segment, if it stands for several.
     pub(crate) segment: Option<usize>,
+}
+
+impl Rewrite {
+    /// Everything as it is.
+    pub(crate) fn keeping(tcp: Tcp<'_>) -> Self {
+        Self {
+            seq: tcp.seq(),
+            ack: tcp.ack(),
+            flags: tcp.flags(),
+            timestamp: None,
+            id_step: 0,
+            segment: None,
+        }
+    }
 }
 
 /// A packet with the headers of `tcp`, changed as `rewrite` says, and `payload` behind them. Lengths and IP
@@ -333,7 +353,7 @@ pub(crate) fn segments(frame: Frame<'_>) -> Vec<Packet> {
             flags &= !flag::CWR;
         }
         let id_step = u16::try_from(index).unwrap_or(0);
-        let rewrite = Rewrite { seq, ack: tcp.ack(), flags, timestamp: None, id_step, segment: None };
+        let rewrite = Rewrite { seq, flags, id_step, ..Rewrite::keeping(tcp) };
         segments.push(rebuild(tcp, part, rewrite));
         seq = seq.wrapping_add(u32::try_from(part.len()).unwrap_or(0));
     }

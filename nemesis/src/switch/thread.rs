@@ -108,7 +108,7 @@ pub(crate) fn start(layout: Layout) -> Result<Control, SwitchError> {
         .map_err(io::Error::from)?;
     epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER)).map_err(io::Error::from)?;
     epoll.add(&bell_of_thread, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL)).map_err(io::Error::from)?;
-    let fabric = Fabric::new(members, layout.seed);
+    let fabric = Fabric::new(members, layout.kafka_ports, layout.seed);
     let looped = Loop { fabric, receivers, senders: Senders(senders), epoll, timer, armed: None };
     let thread = std::thread::Builder::new()
         .name("switch".to_owned())
