@@ -1,1 +1,191 @@
-//! Commands and options, and what each command prints.
+//! The command line: what can be typed, and how what was typed ends.
+//!
+//! Arguments are read as typed (`Cli`) and carried out by one function each (`act`). Standard output belongs to
+//! what was asked for (a verdict, a plan, a list); everything said on the way goes to standard error. Clap ends
+//! with status 2 on a usage error, which here means *unknown*, so usage errors are mapped to 64.
+
+mod act;
+mod list;
+mod terminal;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use nemesis::schedule::Seed;
+use results::exit::ExitCode;
+
+pub use list::Topic;
+pub use terminal::{Colour, Terminal};
+
+/// Does a Kafka set-up deliver what it claims? onceproof starts a real cluster and real clients in a private lab on
+/// this machine, breaks them under a reproducible schedule of faults, and decides from what was recorded which
+/// records were lost, duplicated or reordered: where, after which fault, and which setting permits it.
+#[derive(Debug, Parser)]
+#[command(name = "onceproof", version, max_term_width = 100, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    general: General,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  onceproof run quickstart                  a sound configuration under a storm: valid
+  onceproof run acks-1-leader-crash         acknowledged records are lost, and the report says why
+  onceproof run acks-1-leader-crash --set clients.shop.config.acks=all
+  onceproof plan my-spec.toml --seed 7      what would be done, without doing it
+  onceproof check latest                    judge the last run again
+  onceproof list specs                      what can be run
+
+Exit status: 0 every expectation met, 1 a claim was violated (or an expected violation did not appear),
+2 unknown, 64 usage or spec error, 69 this machine lacks something, 70 internal error, 130 interrupted.";
+
+/// Options of every command.
+#[derive(Clone, Copy, Debug, Args)]
+struct General {
+    /// How results are written to standard output.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
+    message_format: Format,
+    /// Colours: on a terminal unless NO_COLOR is set, always, or never.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    color: Colour,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON document as the last line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a spec on real Kafka and judge what happened.
+    Run(Run),
+    /// Show what a run would do: the resolved schedule and settings.
+    Plan(Plan),
+    /// Judge a stored run or a history file again, without a cluster.
+    Check(Check),
+    /// Show the report of a stored run.
+    Report(Report),
+    /// List what there is: specs, faults, anomalies, modes, the keys of a spec, properties.
+    List(List),
+    /// Fetch Kafka releases into the cache, to be used without network afterwards.
+    Fetch(Fetch),
+    /// Write a completion script for a shell to standard output.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page to standard output.
+    Man,
+    /// A client worker: reads its configuration from standard input.
+    #[command(hide = true)]
+    Worker,
+    /// The controller inside a lab.
+    #[command(hide = true, name = "lab-run")]
+    LabRun {
+        /// The run directory.
+        run: PathBuf,
+    },
+}
+
+/// A spec, with what the command line decides about it.
+#[derive(Debug, Args)]
+struct Chosen {
+    /// A built-in spec's name (`onceproof list specs`) or the path of a file.
+    #[arg(value_name = "SPEC")]
+    spec: String,
+    /// Decides every draw: decimal, or 0x and hexadecimal digits. Random otherwise, and always shown.
+    #[arg(long, value_name = "SEED")]
+    seed: Option<Seed>,
+    /// Change a value of the spec, for instance `clients.shop.config.acks=all`. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+}
+
+/// Where results are kept.
+#[derive(Debug, Args)]
+struct Kept {
+    /// The folder in which runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "store")]
+    store: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten)]
+    kept: Kept,
+    /// Keep the brokers' own data folders in the run directory.
+    #[arg(long)]
+    keep_data: bool,
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// A run (its path, part of its name, a spec's name, or `latest`), or a history file.
+    #[arg(value_name = "RUN|FILE")]
+    what: String,
+    /// For a history file: what is claimed, for instance `exactly-once` or `log=at-least-once; delivery=at-most-once`.
+    #[arg(long, value_name = "CLAIM", value_parser = parse_claim)]
+    claim: Option<checker::guarantee::Claim>,
+    #[command(flatten)]
+    kept: Kept,
+}
+
+fn parse_claim(text: &str) -> Result<checker::guarantee::Claim, checker::guarantee::ClaimError> {
+    text.parse()
+}
+
+#[derive(Debug, Args)]
+struct Report {
+    /// A run: its path, part of its name, a spec's name, or `latest`.
+    #[arg(value_name = "RUN", default_value = "latest")]
+    run: String,
+    #[command(flatten)]
+    kept: Kept,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// What to list.
+    #[arg(value_enum)]
+    topic: Topic,
+}
+
+#[derive(Debug, Args)]
+struct Fetch {
+    /// Versions, for instance 4.1.1. Without any: the version that specs use which name none.
+    #[arg(value_name = "VERSION")]
+    versions: Vec<String>,
+}
+
+/// Carries out a command line.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => act::act(cli),
+        Err(error) => {
+            // Help and version are answers, everything else is a usage error; neither can fail usefully.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::Usage } else { ExitCode::Met }
+        }
+    }
+}
+
+/// The command line's definition, for completions, the manual page and tests.
+pub fn definition() -> clap::Command {
+    Cli::command()
+}

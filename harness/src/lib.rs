@@ -14,6 +14,7 @@ pub mod observer;
 pub mod plan;
 pub mod progress;
 pub mod reader;
+pub mod reference;
 pub mod run;
 pub mod spec;
 pub mod storm;

@@ -24,9 +24,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use builtin::{BUILT_IN, BuiltIn};
-pub use check::owned_by_lab;
-pub use client::{Client, Families, Family, Role};
-pub use fault::{FaultSpec, Storm};
+pub use check::{CLIENT_OWNED, foreign_to_client, owned_by_lab};
+pub use client::{COMMITS, Client, Families, Family, Role};
+pub use fault::{FaultSpec, Storm, default_lasting};
 pub use load::{Loaded, load};
 pub use problem::{Fancy, Problem, SpecError};
 pub use properties::{Properties, parse_file};
@@ -35,7 +35,7 @@ pub use tree::{Origin, Source, SourceKind};
 
 /// A spec as it is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Spec {
     /// One sentence: what this spec shows.
     pub about: String,
@@ -74,13 +74,13 @@ pub struct Spec {
 
 /// The Kafka cluster: one controller node and some brokers, each a process on a node of its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Kafka {
-    /// A released version; it is fetched once. Default: the newest that this program knows.
+    /// A released version; it is fetched once.
     pub version: Option<String>,
     /// An unpacked distribution to use instead. Relative to the spec's folder.
     pub home: Option<String>,
-    /// Number of brokers, with ids 1, 2, 3… Default 3.
+    /// Number of brokers, with ids 1, 2, 3…
     pub brokers: Option<u8>,
     /// Broker properties, verbatim. They override the fast values that a run otherwise uses.
     #[serde(default)]
@@ -95,9 +95,9 @@ pub const DEFAULT_BROKERS: u8 = 3;
 
 /// A topic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Topic {
-    /// Number of partitions. Default 1.
+    /// Number of partitions.
     #[serde(default = "one")]
     pub partitions: u16,
     /// Number of replicas. Default: 3, or the number of brokers if that is less.
@@ -113,7 +113,7 @@ fn one() -> u16 {
 
 /// How long the parts of a run take.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Phases {
     /// How long clients run undisturbed once everything has been seen to work. Default 1s.
     pub warm_up: Option<Time>,
@@ -126,7 +126,7 @@ pub struct Phases {
 
 /// Floors and deadlines.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Limits {
     /// Fewest acknowledged records (handed-over ones with `acks=0`) for a verdict to mean something. Default 100.
     pub acknowledged: Option<u64>,

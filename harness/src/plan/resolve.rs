@@ -14,7 +14,7 @@ use workloads::step::Step;
 
 use super::{ClientPlan, Limits, Phases, Plan, SCHEMA, defaults};
 use crate::kafka::{KafkaPlan, Source, heap_mib, properties};
-use crate::spec::{Client, FaultSpec, Loaded, Role, Spec, Time, owned_by_lab};
+use crate::spec::{Client, FaultSpec, Loaded, Role, Spec, Time, foreign_to_client, owned_by_lab};
 use crate::wire::TopicPlan;
 
 /// The version of Kafka that a spec gets which names none.
@@ -106,9 +106,7 @@ fn topics(spec: &Spec, brokers: u8) -> Vec<TopicPlan> {
 fn clients(loaded: &Loaded, left_out: &mut BTreeMap<String, Vec<String>>) -> Vec<ClientPlan> {
     let mut plans = Vec::new();
     for (name, client) in &loaded.spec.clients {
-        let file = kept(loaded, &format!("clients.{name}.config-file"), left_out, |property| {
-            owned_by_lab(property).is_some() || JAVA_ONLY.contains(&property)
-        });
+        let file = kept(loaded, &format!("clients.{name}.config-file"), left_out, foreign_to_client);
         let mut next = 0..;
         for family in client.family.all() {
             let indices = next.by_ref().take(usize::try_from(client.count).unwrap_or(0));
@@ -125,16 +123,6 @@ fn clients(loaded: &Loaded, left_out: &mut BTreeMap<String, Vec<String>>) -> Vec
     }
     plans
 }
-
-/// What a Java client's properties file holds and no other client understands: classes to load.
-const JAVA_ONLY: [&str; 6] = [
-    "key.serializer",
-    "value.serializer",
-    "key.deserializer",
-    "value.deserializer",
-    "interceptor.classes",
-    "partitioner.class",
-];
 
 fn group(name: &str, client: &Client) -> Option<String> {
     match client.role {

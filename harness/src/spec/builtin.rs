@@ -33,6 +33,12 @@ built_in! {
 }
 
 impl BuiltIn {
+    /// What it shows: its `about`.
+    pub fn about(&self) -> &'static str {
+        let line = self.text.lines().find(|line| line.starts_with("about")).unwrap_or_default();
+        line.split_once('"').map_or("", |(_, rest)| rest.trim_end_matches('"'))
+    }
+
     /// The built-in spec of this name.
     pub fn named(name: &str) -> Option<Self> {
         BUILT_IN.iter().copied().find(|spec| spec.name == name)

@@ -19,7 +19,7 @@ use super::read::offer;
 use super::tree::Tree;
 use crate::kafka::properties::OWNED;
 
-pub use clients::owned as owned_by_lab;
+pub use clients::{OWNED as CLIENT_OWNED, foreign as foreign_to_client, owned as owned_by_lab};
 
 /// A spec being checked.
 struct Check<'s> {
@@ -46,7 +46,7 @@ pub(super) fn files(
     tree: &Tree,
 ) -> Vec<Problem> {
     let mut check = Check { spec, tree, problems: Vec::new() };
-    check.heartbeats(files);
+    check.properties(files);
     check.problems
 }
 

@@ -2,6 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use workloads::librdkafka::settings;
 use workloads::protocol::Commit;
 
 use super::properties::Properties;
@@ -9,7 +10,7 @@ use super::time::{PerSecond, Time};
 
 /// Clients of one kind: what they do, how many there are, and their configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Client {
     /// What they do.
     pub role: Role,
@@ -28,11 +29,13 @@ pub struct Client {
     /// Consumers: the group. Default: the client's name.
     pub group: Option<String>,
     /// Consumers: when positions are committed. Default `after-sync`.
+    #[serde(default)]
     #[schemars(schema_with = "commit_schema")]
     pub commit: Option<Commit>,
     /// Consumers: how long processing a record takes. Default none.
     pub processing: Option<Time>,
-    /// Consumers: most records that are polled before they are processed and committed. Default 100.
+    /// Consumers: most records that are polled before they are processed and committed. Default 100; with
+    /// `commit = "auto"` and a processing time 1, because librdkafka stores an offset when it hands the record out.
     pub batch: Option<u32>,
     /// The library's properties, verbatim. What is not here keeps the library's own default.
     #[serde(default)]
@@ -46,6 +49,17 @@ fn one() -> u32 {
 }
 
 impl Client {
+    /// What the worker's own check of properties wants to know.
+    pub(super) fn kind(&self, name: &str) -> settings::Client {
+        match self.role {
+            Role::Producer => settings::Client::Producer,
+            Role::Consumer => settings::Client::Consumer {
+                commit: self.commit.unwrap_or(Commit::AfterSync),
+                group: self.group.clone().unwrap_or_else(|| name.to_owned()),
+            },
+        }
+    }
+
     /// Number of instances over all families.
     pub fn instances(&self) -> u32 {
         self.count.saturating_mul(u32::try_from(self.family.all().len()).unwrap_or(u32::MAX))
@@ -58,7 +72,7 @@ fn commit_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// When a consumer may commit, in the order of the documentation.
-pub(super) const COMMITS: [Commit; 4] = [Commit::AfterSync, Commit::AfterAsync, Commit::Before, Commit::Auto];
+pub const COMMITS: [Commit; 4] = [Commit::AfterSync, Commit::AfterAsync, Commit::Before, Commit::Auto];
 
 /// What clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -15,13 +15,13 @@ use super::time::Time;
 /// One fault: when it strikes, what it does, when it is undone. Exactly one of the keys `kill`, `pause`, `isolate`,
 /// `partition`, `loss`, `delay`, `lose`, `hold` says what it does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct FaultSpec {
     /// A name by which other faults refer to this one.
     pub name: Option<String>,
     /// When it strikes: a time from the beginning of the storm (`5s`), a condition (`isr of orders/0 is leader only`,
     /// `2s after fault NAME`), or between two steps of a client (`polled..effect-done`).
-    #[schemars(with = "String")]
+    #[schemars(with = "Option<String>")]
     pub at: Option<Moment>,
     /// With client steps: the how-manieth passage. With `lose` and `hold`: the first request that is meant.
     pub nth: Option<u32>,
@@ -133,7 +133,7 @@ impl FaultSpec {
 
 /// Faults drawn from the seed, one at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct Storm {
     /// How long it lasts; every fault strikes and is undone within this time.
     #[serde(rename = "for")]
@@ -141,8 +141,8 @@ pub struct Storm {
     /// Quiet time before each fault, a duration or a range: `2s..5s`.
     #[schemars(with = "String")]
     pub every: Range,
-    /// How long each fault lasts. Default `2s..4s`.
-    #[serde(default = "lasting")]
+    /// How long each fault lasts.
+    #[serde(default = "default_lasting")]
     #[schemars(with = "String")]
     pub lasting: Range,
     /// The faults to draw from: `kill broker`, `isolate broker`, `5 % loss on leader <-> follower`… Every one is used
@@ -151,6 +151,7 @@ pub struct Storm {
     pub faults: Vec<Pattern>,
 }
 
-fn lasting() -> Range {
+/// How long the faults of a storm last unless it says otherwise.
+pub fn default_lasting() -> Range {
     Range { min: std::time::Duration::from_secs(2), max: std::time::Duration::from_secs(4) }
 }

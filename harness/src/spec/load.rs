@@ -16,6 +16,8 @@ use super::{BUILT_IN, BuiltIn, Spec, check, parse_file};
 pub struct Loaded {
     /// How it was named: what `run` was given.
     pub given: String,
+    /// The text that it was read from.
+    pub source: Arc<Source>,
     /// The changes from the command line.
     pub sets: Vec<String>,
     /// Its name: a built-in spec's, or the file's without its extension.
@@ -59,7 +61,7 @@ pub fn load(name: &str, sets: &[String]) -> Result<Loaded, SpecError> {
         return Err(fail(problems));
     }
     let home = spec.kafka.home.as_ref().map(|home| beside(home, &tree.nearest(&["kafka", "home"]).origin));
-    Ok(Loaded { given: name.to_owned(), sets: sets.to_vec(), name: title, spec, home, files })
+    Ok(Loaded { given: name.to_owned(), source: found, sets: sets.to_vec(), name: title, spec, home, files })
 }
 
 fn title(source: &Source) -> String {
@@ -135,7 +137,7 @@ fn parse_set(text: &str, onto: &Tree) -> Result<Tree, Problem> {
             .help("for instance --set kafka.version=3.9.1"));
     };
     let keys = path_keys(path.trim());
-    if keys.iter().any(String::is_empty) {
+    if keys.is_empty() || keys.iter().any(String::is_empty) {
         return Err(Problem::at(format!("\"{path}\" is not a key"), whole));
     }
     let at = Origin { source: Arc::clone(&place), span: text.len() - value.len()..text.len() };

@@ -33,7 +33,7 @@ impl Problem {
 
     /// A problem of the spec as a whole.
     pub(super) fn of_all(message: String) -> Self {
-        Self { message, label: String::new(), help: None, origin: None }
+        Self { message, label: "here".to_owned(), help: None, origin: None }
     }
 
     /// With other words under the line.

@@ -66,6 +66,8 @@ impl de::Error for Error {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let expected = expected.to_string();
+        let expected = if expected == "a string" { "text" } else { &expected };
         Self(Problem::of_all(format!("expected {expected}, found {}", kind(found))))
     }
 }

@@ -55,7 +55,7 @@ enum Scope {
 }
 
 /// Properties of the Java client that librdkafka does not know, with what to use instead.
-const JAVA_ONLY: &[(&str, &str)] = &[
+pub const JAVA_ONLY: &[(&str, &str)] = &[
     ("buffer.memory", "librdkafka's is queue.buffering.max.kbytes (and queue.buffering.max.messages)"),
     ("max.block.ms", "librdkafka does not block; a full queue is an error that the worker waits out"),
     ("max.request.size", "librdkafka's is message.max.bytes"),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use nemesis::target::RESERVED;
+use workloads::librdkafka::settings;
 
 use super::super::client::{Client, Families, Family, Role};
 use super::{Check, is_client_name};
 
 /// Client properties that belong to the lab, each with the reason.
-const OWNED: [(&str, &str); 8] = [
+pub const OWNED: [(&str, &str); 8] = [
     ("bootstrap.servers", "clients connect to the lab's brokers"),
     ("metadata.broker.list", "clients connect to the lab's brokers"),
     ("client.id", "clients are called by their name in the spec, so that faults can tell them apart"),
@@ -127,40 +128,33 @@ impl Check<'_> {
         }
     }
 
-    /// librdkafka takes a session timeout below its default heartbeat without a word; the member is then evicted again
-    /// and again and reads everything twice without any fault (verified, `session.timeout.ms=2000`).
-    pub(super) fn heartbeats(&mut self, files: &BTreeMap<String, BTreeMap<String, String>>) {
+    /// What the client library, and the worker around it, say about the properties: whether they exist, whether the
+    /// values are possible, and whether they go together. librdkafka takes a session timeout below its default
+    /// heartbeat without a word, for instance; the member is then evicted again and again and reads everything twice
+    /// without any fault.
+    pub(super) fn properties(&mut self, files: &BTreeMap<String, BTreeMap<String, String>>) {
         for (name, client) in &self.spec.clients {
-            if client.role != Role::Consumer {
-                continue;
-            }
-            let file = files.get(&format!("clients.{name}.config-file"));
-            let setting = |property: &str, default: u64| {
-                let text = client.config.0.get(property).or_else(|| file.and_then(|file| file.get(property)));
-                text.map_or(Some(default), |text| text.parse().ok())
-            };
-            let (session, heartbeat) =
-                (setting("session.timeout.ms", 45_000), setting("heartbeat.interval.ms", 3_000));
-            let (Some(session), Some(heartbeat)) = (session, heartbeat) else { continue };
-            if heartbeat.saturating_mul(3) > session {
-                let message = format!(
-                    "heartbeat.interval.ms = {heartbeat} is more than a third of session.timeout.ms = {session}"
-                );
-                let help = format!(
-                    "set heartbeat.interval.ms to {} or less; a member that misses its session re-reads records without any fault",
-                    session / 3
-                );
-                let property = if client.config.0.contains_key("heartbeat.interval.ms") {
-                    "heartbeat.interval.ms"
-                } else {
-                    "session.timeout.ms"
-                };
-                if client.config.0.contains_key(property) {
-                    self.property(&["clients", name, "config"], property, message, help);
+            let mut all = files.get(&format!("clients.{name}.config-file")).cloned().unwrap_or_default();
+            all.retain(|property, _| !foreign(property));
+            all.extend(client.config.0.clone());
+            // What belongs to the lab has been refused already, with the lab's reason.
+            all.retain(|property, _| owned(property).is_none());
+            let Err(errors) = settings::check(&client.kind(name), &all) else { continue };
+            for error in errors {
+                let message = format!("\"{}\": {}", error.property, error.reason);
+                let help = "properties go by the names that librdkafka documents (CONFIGURATION.md)";
+                if client.config.0.contains_key(&error.property) || client.config_file.is_none() {
+                    self.property(&["clients", name, "config"], &error.property, message, help);
                 } else {
                     self.value(&["clients", name, "config-file"], message, help);
                 }
             }
         }
     }
+}
+
+/// Whether a property of a client's properties file is left out: what belongs to the lab, and what only a Java client
+/// understands.
+pub fn foreign(property: &str) -> bool {
+    owned(property).is_some() || settings::JAVA_ONLY.iter().any(|(java, _)| *java == property)
 }
