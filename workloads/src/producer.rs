@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use history::ids::{LogId, Nanos, Offset, Seq, TopicPartition, Value};
-use history::journal::{JournalError, Writer};
+use history::journal::{JournalError, SendRun, Writer};
 use history::payload;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -174,12 +174,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
                 self.drain(deadline)?;
             }
             let wanted = if sending { pacer.take(clock::now(), self.burst()) } else { 0 };
-            for _ in 0..wanted {
-                if self.send()? == HandOver::Refused {
-                    // An application that gets errors without delay would otherwise spin.
-                    clock::wait(Duration::from_millis(10));
-                }
-            }
+            self.send(wanted)?;
             let idle = wanted == 0;
             self.take_reports(if idle { self.nap(&pacer, sending) } else { Duration::ZERO })?;
             self.tick()?;
@@ -208,7 +203,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
             if open == 0 {
                 for _ in 0..self.shared.logs.len() {
                     self.shared.targets.warm_up();
-                    self.send()?;
+                    self.send(1)?;
                 }
             }
             self.take_reports(LOOK)?;
@@ -217,23 +212,61 @@ impl<Out: Write + Send + 'static> Sender<Out> {
         Ok(())
     }
 
-    /// Hands one record to the library.
-    fn send(&mut self) -> Result<HandOver, WorkerError> {
-        let seq = self.next;
-        self.next = Seq(seq
-            .0
-            .checked_add(1)
-            .ok_or_else(|| WorkerError::Config("a producer process sends at most 2^32 records".into()))?);
+    /// Hands `count` records to the library, fewer where the call refuses one or has no room for too long.
+    fn send(&mut self, count: u32) -> Result<(), WorkerError> {
+        let mut left = count;
+        while left > 0 {
+            let burst = self.burst_to_one_log(left)?;
+            left -= burst.count;
+            // One frame for the burst: whatever of it is not handed over before a kill is unknown, which is true.
+            let mut now = clock::now();
+            self.shared.books().sending(burst, now)?;
+            for seq in (burst.first.0..burst.first.0 + burst.count).map(Seq) {
+                match self.hand_over(seq, &mut now)? {
+                    HandOver::Taken => {}
+                    // An application that gets errors without delay would otherwise spin.
+                    HandOver::Refused => clock::wait(Duration::from_millis(10)),
+                    HandOver::GivenUp => {
+                        // Neither this record nor the rest of the burst ever reached the library.
+                        for seq in (seq.0..burst.first.0 + burst.count).map(Seq) {
+                            self.never_taken(seq, RDKafkaErrorCode::QueueFull);
+                        }
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next records that go to one log, at most `most`; one where a gate counts them.
+    fn burst_to_one_log(&mut self, most: u32) -> Result<SendRun, WorkerError> {
+        let most = if self.worker.link.gates().armed() { 1 } else { most };
+        let first = self.next;
+        let (log, _) = self.shared.target(first);
+        let mut count = 1;
+        while count < most
+            && first.0.checked_add(count).is_some_and(|seq| self.shared.target(Seq(seq)).0 == log)
+        {
+            count += 1;
+        }
+        let next = first.0.checked_add(count);
+        self.next = Seq(next.ok_or_else(|| {
+            WorkerError::Config("a producer process sends at most 2^32 - 1 records".into())
+        })?);
+        Ok(SendRun { log, first, count })
+    }
+
+    /// Hands one journalled record to the library; `now` is when, and is moved on when that takes time.
+    fn hand_over(&mut self, seq: Seq, now: &mut Nanos) -> Result<HandOver, WorkerError> {
         let shared = Arc::clone(&self.shared);
-        let (log, target) = shared.target(seq);
+        let (_, target) = shared.target(seq);
         let value = Value { process: self.worker.config.process, seq };
         let size = usize::try_from(self.role.record_size).unwrap_or(usize::MAX);
         payload::encode(&mut self.payload, self.worker.config.run, value, target, size);
-        let now = clock::now();
-        shared.books().sending(log, seq, now)?;
         self.worker.link.pass(Step::Sending, 1);
         loop {
-            let record = BaseRecord::<(), [u8], usize>::with_opaque_to(&target.topic, pack(seq, now))
+            let record = BaseRecord::<(), [u8], usize>::with_opaque_to(&target.topic, pack(seq, *now))
                 .partition(target.partition)
                 .payload(&self.payload);
             let Err((error, _)) = self.producer.send(record) else {
@@ -241,17 +274,24 @@ impl<Out: Write + Send + 'static> Sender<Out> {
                 return Ok(HandOver::Taken);
             };
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::InvalidArgument);
-            let full = code == RDKafkaErrorCode::QueueFull;
-            if full && !self.is_wanted_elsewhere() {
-                shared.books().queue_was_full();
-                self.take_reports(Duration::from_millis(1))?;
-                self.tick()?;
-                continue;
+            if code != RDKafkaErrorCode::QueueFull {
+                self.never_taken(seq, code);
+                return Ok(HandOver::Refused);
             }
-            // The library did not take it, so it is not in a log and never will be, whatever the code.
-            shared.books().unresolved(log, seq, (Outcome::Fail, code as i32));
-            return Ok(if full { HandOver::GivenUp } else { HandOver::Refused });
+            if self.is_wanted_elsewhere() {
+                return Ok(HandOver::GivenUp);
+            }
+            shared.books().queue_was_full();
+            self.take_reports(Duration::from_millis(1))?;
+            self.tick()?;
+            *now = clock::now();
         }
+    }
+
+    /// The library did not take a record, so it is not in a log and never will be, whatever the code.
+    fn never_taken(&self, seq: Seq, code: RDKafkaErrorCode) {
+        let (log, _) = self.shared.target(seq);
+        self.shared.books().unresolved(log, seq, (Outcome::Fail, code as i32));
     }
 
     /// Whether an order or a stop waits for the sending to end.

@@ -1,6 +1,7 @@
 //! How a worker begins and ends when there is no Kafka at all: every way out is an exit with words, none is a hang.
 
 #![expect(clippy::disallowed_methods, reason = "shell: starts workers and watches the time they take")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

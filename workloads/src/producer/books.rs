@@ -46,11 +46,11 @@ impl Books {
         }
     }
 
-    /// A record is about to be handed to the library.
-    pub(crate) fn sending(&mut self, log: LogId, seq: Seq, now: Nanos) -> Result<(), JournalError> {
-        self.journal.send(log, seq, now)?;
-        self.progress.sent += 1;
-        self.open.begin(seq);
+    /// Records are about to be handed to the library.
+    pub(crate) fn sending(&mut self, run: SendRun, now: Nanos) -> Result<(), JournalError> {
+        self.journal.sends(run, now)?;
+        self.progress.sent += u64::from(run.count);
+        (run.first.0..run.first.0 + run.count).for_each(|seq| self.open.begin(Seq(seq)));
         Ok(())
     }
 
@@ -232,8 +232,8 @@ mod tests {
         let mut books = books(&path);
         let logs = [0, 1].map(|partition| TopicPartition::new("t", partition));
         let [a, b] = logs.map(|log| books.journal.log(&log).unwrap());
-        for seq in 0..10 {
-            books.sending(if seq < 8 { a } else { b }, Seq(seq), clock::now()).unwrap();
+        for (log, first, count) in [(a, 0, 8), (b, 8, 2)] {
+            books.sending(SendRun { log, first: Seq(first), count }, clock::now()).unwrap();
         }
         for (log, seq, offset) in [
             (a, 0, Some(50)),
