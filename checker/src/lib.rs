@@ -2,10 +2,11 @@
 
 pub mod anomaly;
 pub mod attribute;
-mod delivery;
+pub mod cycles;
 pub mod explain;
 pub mod findings;
 pub mod guarantee;
+pub mod imported;
 pub mod judge;
 pub mod linear;
 pub mod log;
@@ -16,3 +17,5 @@ pub mod timeline;
 pub mod vacuity;
 pub mod verdict;
 pub mod witness;
+
+mod delivery;

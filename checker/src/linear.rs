@@ -29,11 +29,11 @@ mod sequential;
 mod tasks;
 
 mod brute;
-mod explain;
+pub(crate) mod explain;
 mod shrink;
 
-mod hash;
-mod order;
+pub(crate) mod hash;
+pub(crate) mod order;
 
 pub use object::{History, Recorder};
 pub use verdict::{Verdict, Witness};

@@ -11,7 +11,7 @@ const LISTED: usize = 12;
 const SHOWN: usize = 60;
 
 /// Elements separated by blanks, long lists shortened in the middle.
-pub(super) fn list(elements: impl ExactSizeIterator<Item = String>) -> String {
+pub(crate) fn list(elements: impl ExactSizeIterator<Item = String>) -> String {
     let count = elements.len();
     if count <= LISTED {
         return elements.collect::<Vec<_>>().join(" ");

@@ -38,6 +38,8 @@ pub struct Operation<'a> {
     pub f: &'a str,
     /// `:value`; none where it is absent or nil.
     pub value: Option<View<'a>>,
+    /// `:key`, where the object is named beside the value.
+    pub key: Option<View<'a>>,
     /// `:time`.
     pub time: Option<Nanos>,
     /// `:rebalance-log`.
@@ -61,6 +63,7 @@ impl<'a> Operation<'a> {
             actor: Actor::Other,
             f: "",
             value: None,
+            key: None,
             time: None,
             rebalances: None,
             seeks_to_beginning: false,
@@ -78,6 +81,7 @@ impl<'a> Operation<'a> {
                 Some("time") => {
                     operation.time = value.int().and_then(|time| u64::try_from(time).ok()).map(Nanos);
                 }
+                Some("key") => operation.key = Some(value).filter(|key| !key.is_nil()),
                 Some("rebalance-log") => operation.rebalances = Some(value),
                 Some("seek-to-beginning?") => {
                     operation.seeks_to_beginning = !value.is_nil() && !value.is_false()

@@ -151,6 +151,11 @@ impl<'a> View<'a> {
         Entries { items: Items { view: View { at: self.at + 1, ..*self }, left } }
     }
 
+    /// Whether it is a set.
+    pub fn is_set(&self) -> bool {
+        self.node().kind == Kind::Set
+    }
+
     /// Whether it is a map.
     pub fn is_map(&self) -> bool {
         self.node().kind == Kind::Map

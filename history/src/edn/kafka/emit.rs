@@ -140,6 +140,15 @@ impl Out<'_> {
             self.push(process, asked.time, Phase::Invoke, ends.clone());
         }
         let Some(done) = done else { return };
+        let mut asks = false;
+        if done.micros.iter().any(|micro| matches!(micro, Micro::Poll(_))) {
+            if self.subscribed {
+                let logs: BTreeSet<LogId> = done.micros.iter().flat_map(logs_of).collect();
+                self.begin_anew(process, asked.time, logs.into_iter().collect());
+            }
+            self.push(process, asked.time, Phase::Invoke, Op::Poll { runs: Vec::new() });
+            asks = true;
+        }
         let sends = done.micros.iter().filter_map(|micro| match micro {
             Micro::Send { acknowledged, .. } => Some(*acknowledged),
             Micro::Poll(_) => None,
@@ -149,27 +158,22 @@ impl Out<'_> {
             let outcome = outcome(done.kind, acknowledged);
             self.push(process, done.time, Phase::Complete(outcome), Op::Send { log: *log, value: *value });
         }
-        let mut polled = false;
         for micro in &done.micros {
             let Micro::Poll(records) = micro else { continue };
-            self.poll(process, (asked.time, done), (records, !polled));
-            polled = true;
+            self.poll(process, done, (records, &mut asks));
         }
         if self.transactional {
             self.push(process, done.time, Phase::Complete(outcome(done.kind, Some(None))), ends);
         }
     }
 
+    /// One poll of an operation; the first was asked with the operation.
     fn poll(
         &mut self,
         process: Process,
-        (invoked, done): (Nanos, &Done),
-        (records, first): (&[(LogId, Offset, Written)], bool),
+        done: &Done,
+        (records, asks): (&[(LogId, Offset, Written)], &mut bool),
     ) {
-        if self.subscribed && first {
-            let logs: BTreeSet<LogId> = done.micros.iter().flat_map(logs_of).collect();
-            self.begin_anew(process, invoked, logs.into_iter().collect());
-        }
         let mut runs: Vec<Run> = Vec::new();
         let mut apart: Vec<Run> = Vec::new();
         for (log, offset, written) in records.iter().copied() {
@@ -181,15 +185,17 @@ impl Out<'_> {
             let into = if done.rebalanced.contains(&log) { &mut apart } else { &mut runs };
             extend(into, Run { log, offset, first: value, count: 1 });
         }
-        self.polled(process, (invoked, done), runs);
+        self.polled(process, done, (runs, asks));
         for run in apart {
             self.begin_anew(process, done.time, vec![run.log]);
-            self.polled(process, (invoked.max(done.time), done), vec![run]);
+            self.polled(process, done, (vec![run], asks));
         }
     }
 
-    fn polled(&mut self, process: Process, (invoked, done): (Nanos, &Done), runs: Vec<Run>) {
-        self.push(process, invoked, Phase::Invoke, Op::Poll { runs: Vec::new() });
+    fn polled(&mut self, process: Process, done: &Done, (runs, asks): (Vec<Run>, &mut bool)) {
+        if !std::mem::take(asks) {
+            self.push(process, done.time, Phase::Invoke, Op::Poll { runs: Vec::new() });
+        }
         let outcome = outcome(done.kind, Some(None));
         // What a failed or unknown operation returned was returned all the same.
         let outcome = if matches!(outcome, Outcome::Fail { .. }) { info(None) } else { outcome };
