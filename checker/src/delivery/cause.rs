@@ -16,6 +16,19 @@ pub(crate) struct Receiver {
     pub(crate) segment: u32,
 }
 
+/// Offset up to which (exclusive) the cause of a second delivery is the same as that of the record at `offset`.
+pub(crate) fn same_until(
+    context: &Context,
+    (group, log): (usize, LogId),
+    offset: i64,
+    again: Receiver,
+) -> i64 {
+    let begin = context.begin(again.process, log, again.segment);
+    let committed = begin.and_then(|begin| context.committed_by(group, log, begin.time));
+    let turns = [begin.and_then(|begin| begin.sought), committed.map(|commit| commit.next)];
+    turns.into_iter().flatten().map(|turn| turn.0).filter(|&turn| turn > offset).min().unwrap_or(i64::MAX)
+}
+
 /// The cause of a second delivery of the record at `offset`, with the events that show it.
 pub(crate) fn cause(
     context: &Context,

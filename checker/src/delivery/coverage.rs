@@ -5,7 +5,7 @@ use std::ops::Range;
 use history::ids::{LogId, Nanos, Offset, Value};
 use history::merged::ReadChunk;
 
-use super::cause::{Receiver, cause};
+use super::cause::{Receiver, cause, same_until};
 use super::context::Context;
 use crate::anomaly::Anomaly;
 use crate::findings::{Cause, Finding, Findings, GroupCounts, Sighting};
@@ -232,9 +232,21 @@ impl<'c> Coverage<'c> {
             if active.len() > 1 {
                 active.sort_by_key(|delivery| (delivery.time, delivery.receiver, delivery.order));
                 for pair in active.windows(2) {
-                    self.again(window, start..end, (&pair[0], &pair[1]));
+                    self.again_by_cause(window, start..end, (&pair[0], &pair[1]));
                 }
             }
+        }
+    }
+
+    /// Splits records delivered twice where the cause changes: at a position that was sought or committed.
+    fn again_by_cause(&mut self, window: Window<'_>, range: Range<u32>, pair: (&Timed, &Timed)) {
+        let mut start = range.start;
+        while start < range.end {
+            let (offset, _) = window.record(start as usize);
+            let until = same_until(self.context, (self.group, self.log), offset, pair.1.receiver);
+            let end = u32::try_from(window.place(until)).unwrap_or(u32::MAX).clamp(start + 1, range.end);
+            self.again(window, start..end, pair);
+            start = end;
         }
     }
 

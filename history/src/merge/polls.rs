@@ -114,14 +114,14 @@ impl PollStream {
         true
     }
 
-    /// Index of the record at `offset`, where it is the next of the current poll or the first of a later one.
+    /// Index of the record at `offset`, where it is the next of the current poll or the first of a later one. Where an
+    /// offset was polled twice, what is handed over is what was polled last.
     fn place_of(&self, offset: i64) -> Option<usize> {
-        let polls = self.chunk.polls.len();
-        (self.next..polls)
-            .take(LOOK_AHEAD)
-            .map(|poll| self.handed_end(poll))
-            .zip(self.next..polls)
-            .filter(|&(place, poll)| place < self.chunk.poll_end(poll))
+        let until = self.chunk.polls.len().min(self.next + LOOK_AHEAD);
+        (self.next..until)
+            .rev()
+            .map(|poll| (self.handed_end(poll), self.chunk.poll_end(poll)))
+            .filter(|(place, end)| place < end)
             .map(|(place, _)| place)
             .find(|&place| self.offset_of(place) == offset)
     }
