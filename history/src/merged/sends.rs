@@ -109,9 +109,12 @@ impl SendChunk {
         let mut entry = Entry::new(Kind::Sends, log, process);
         entry.records = small(self.seqs.len());
         entry.runs = small(self.runs.len());
-        let (Some(&first), Some(&last)) = (self.seqs.first(), self.seqs.last()) else { return entry };
-        entry.seqs = (first, last);
-        entry.time = self.invoked[0];
+        if let (Some(&first), Some(&last), Some(&time)) =
+            (self.seqs.first(), self.seqs.last(), self.invoked.first())
+        {
+            entry.seqs = (first, last);
+            entry.time = time;
+        }
         let mut columns = Columns::default();
         let mut end = 0i64;
         for (index, run) in self.runs.iter().enumerate() {
@@ -138,12 +141,14 @@ impl SendChunk {
                 SendOutcome::Failed => entry.failed += small(count),
             }
         }
-        let gaps: Vec<u64> = std::iter::once(0)
-            .chain(self.seqs.windows(2).map(|w| u64::from(w[1].wrapping_sub(w[0]).wrapping_sub(1))))
-            .collect();
+        let (mut seq, mut time) = (entry.seqs.0.wrapping_sub(1), entry.time);
+        let (mut gaps, mut waits) = (Vec::with_capacity(self.len()), Vec::with_capacity(self.len()));
+        for (&next, &invoked) in self.seqs.iter().zip(&self.invoked) {
+            gaps.push(u64::from(next.wrapping_sub(seq).wrapping_sub(1)));
+            waits.push(invoked.wrapping_sub(time));
+            (seq, time) = (next, invoked);
+        }
         put_column(&gaps, out);
-        let waits: Vec<u64> =
-            std::iter::once(0).chain(self.invoked.windows(2).map(|w| w[1].wrapping_sub(w[0]))).collect();
         put_column(&waits, out);
         for column in [&columns.lengths, &columns.outcomes] {
             put_column(column, out);
