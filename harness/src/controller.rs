@@ -109,6 +109,8 @@ pub async fn run(run_dir: &Path) -> Result<Ending, RunError> {
     controller.clean_up();
     result?;
     killed?;
+    // Only now: a journal that is closed says that the run went through.
+    controller.journal.close()?;
     Ok(ending)
 }
 

@@ -84,8 +84,10 @@ impl Counters {
         all.extend(self.kafka.named());
         let mut named: BTreeMap<_, _> =
             all.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n)).collect();
-        for (code, count) in &self.kafka.errors {
+        // Answered is not succeeded: what the broker refused is told apart, by Kafka's error code.
+        for (code, count) in self.kafka.errors.iter().filter(|(code, _)| **code != 0) {
             named.insert(format!("lost-responses-with-error-{code}"), *count);
+            *named.entry("lost-responses-with-error".to_owned()).or_default() += count;
         }
         named
     }
