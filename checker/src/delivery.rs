@@ -18,5 +18,5 @@
 pub(crate) mod cause;
 pub(crate) mod context;
 mod coverage;
-mod piece;
+pub(crate) mod piece;
 pub(crate) mod sweep;

@@ -292,6 +292,17 @@ impl Findings {
         self.anomalies.entry(finding.anomaly).or_default().push(finding);
     }
 
+    /// Adds findings of which only the number is kept: of records, and of intervals.
+    pub(crate) fn count_more(&mut self, anomaly: Anomaly, log: LogId, (records, intervals): (u64, u64)) {
+        if records == 0 {
+            return;
+        }
+        let tally = self.anomalies.entry(anomaly).or_default();
+        tally.count += records;
+        tally.findings += intervals;
+        *tally.logs.entry(log).or_default() += records;
+    }
+
     /// Adds everything of `later`, whose evidence follows that of `self`.
     pub fn append(&mut self, later: Findings) {
         for (anomaly, tally) in later.anomalies {

@@ -20,7 +20,9 @@ mod resolve;
 mod strays;
 pub(crate) mod stream;
 mod truth;
+mod union;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use history::ids::LogId;
@@ -46,6 +48,11 @@ pub fn check(history: &History) -> Result<Findings, HistoryError> {
         .map(|(log, _)| (records(history, LogId(log)), LogId(log)))
         .collect();
     logs.sort_by_key(|&(records, log)| (std::cmp::Reverse(records), log));
+    // A process whose journal was cut may have sent what is not in it: its records are no phantoms at once.
+    let truncated = history.facts().processes.iter().filter(|(_, facts)| facts.truncated);
+    let sends = history.entries().iter().filter(|entry| entry.kind == Kind::Sends);
+    let senders: HashSet<u32> =
+        sends.map(|entry| entry.process.0).chain(truncated.map(|(process, _)| process.0)).collect();
     let next = AtomicUsize::new(0);
     let take = || logs.get(next.fetch_add(1, Ordering::Relaxed)).copied();
     let done: Vec<Vec<(LogId, OneLog)>> = (0..rayon::current_num_threads())
@@ -53,7 +60,7 @@ pub fn check(history: &History) -> Result<Findings, HistoryError> {
         .map(|_| {
             let mut done = Vec::new();
             while let Some((_, log)) = take() {
-                done.push((log, one_log(history, &context, log)?));
+                done.push((log, one_log(history, (&context, &senders), log)?));
             }
             Ok(done)
         })
@@ -82,23 +89,28 @@ fn records(history: &History, log: LogId) -> u64 {
     kinds.flat_map(|kind| history.chunks(kind, log)).map(|entry| u64::from(entry.records)).sum()
 }
 
-fn one_log(history: &History, context: &Context, log: LogId) -> Result<OneLog, HistoryError> {
-    let truth = truth_of(history, log)?;
+fn one_log<'h>(
+    history: &'h History,
+    (context, senders): (&'h Context, &'h HashSet<u32>),
+    log: LogId,
+) -> Result<OneLog, HistoryError> {
+    let truth = truth_of(history, log);
     let polls = history.chunks(Kind::Polls, log);
     let committed = Truth::complete(history, log, Isolation::ReadCommitted);
-    let mut matching = Matching::new(history, log)?;
+    let mut matching = Matching::new(history, senders, log)?;
     let gaps = if context.transactional { Judges::NoGaps } else { Judges::Everything };
-    let (swept, claims, may_agree) = match committed {
+    let Swept { findings: swept, claims, may_agree, in_log } = match committed {
         // What groups must be delivered is what a committed reader sees; whether it exists, what anybody sees.
         Some(committed) if truth.isolation != Isolation::ReadCommitted && !truth.equals(&committed) => {
+            matching.keep_strays = true;
             let mut agreement = Sweep::new(history, context, log, Judges::Agreement, committed.entries());
-            pass(&truth, &mut agreement, Some(&mut matching))?;
+            let in_log = pass(&truth, &mut agreement, Some(&mut matching))?;
             let mut delivery = Sweep::new(history, context, log, Judges::Everything, polls);
             pass(&committed, &mut delivery, None)?;
             let (_, mut claims) = agreement.finish()?;
-            let (swept, polled) = delivery.finish()?;
+            let (findings, polled) = delivery.finish()?;
             claims.extend(polled);
-            (swept, claims, true)
+            Swept { findings, claims, may_agree: true, in_log }
         }
         Some(_) => sweep(history, context, (log, Judges::Everything, polls), (&truth, &mut matching))?,
         None => sweep(history, context, (log, gaps, polls), (&truth, &mut matching))?,
@@ -107,17 +119,28 @@ fn one_log(history: &History, context: &Context, log: LogId) -> Result<OneLog, H
     let mut resolution = Resolution::new(history, log, &truth);
     resolution.polled(&mut matching, claims, may_agree)?;
     resolution.missing(&mut matching)?;
-    let Resolution { mut findings, claims, .. } = resolution;
-    claims::contradictions(&truth, log, claims, &mut findings)?;
+    resolution.contradictions(&mut matching)?;
+    let mut findings = resolution.findings;
     ends::judge(history, context, log, &mut findings)?;
     let mut all = matching.findings;
     all.append(findings);
     all.append(swept);
+    all.counts.in_log = in_log;
     count(history, log, &truth, &mut all);
     Ok(OneLog { findings: all, strays: matching.strays })
 }
 
-type Swept = (Findings, Vec<Claim>, bool);
+/// What the passes over one log showed.
+struct Swept {
+    /// Of the delivery stage.
+    findings: Findings,
+    /// What was read and is not in the log at that place.
+    claims: Vec<Claim>,
+    /// Whether it may be after all, because it was compared with another truth.
+    may_agree: bool,
+    /// Records that the log holds.
+    in_log: u64,
+}
 
 fn sweep<'h>(
     history: &'h History,
@@ -126,26 +149,28 @@ fn sweep<'h>(
     (truth, matching): (&Truth<'h>, &mut Matching<'h>),
 ) -> Result<Swept, HistoryError> {
     let mut sweep = Sweep::new(history, context, log, judges, polls);
-    pass(truth, &mut sweep, Some(matching))?;
+    let in_log = pass(truth, &mut sweep, Some(matching))?;
     let (findings, claims) = sweep.finish()?;
-    Ok((findings, claims, false))
+    Ok(Swept { findings, claims, may_agree: false, in_log })
 }
 
-/// Reads a log once.
+/// Reads a log once; returns how many records it holds.
 fn pass<'h>(
     truth: &Truth<'h>,
     sweep: &mut Sweep<'h>,
     mut matching: Option<&mut Matching<'h>>,
-) -> Result<(), HistoryError> {
+) -> Result<u64, HistoryError> {
     let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
-    for at in 0..truth.len() {
-        truth.load(at, &mut buffer, &mut chunk)?;
+    let mut scan = truth.scan();
+    let mut records = 0;
+    while scan.next(&mut buffer, &mut chunk, |_, _| true)? {
+        records += chunk.len() as u64;
         if let Some(matching) = &mut matching {
             matching.chunk(&chunk)?;
         }
         sweep.chunk(&chunk)?;
     }
-    Ok(())
+    Ok(records)
 }
 
 /// Counts what was judged.
@@ -163,7 +188,6 @@ fn count(history: &History, log: LogId, truth: &Truth<'_>, findings: &mut Findin
     counts.unknown = counts.sent - counts.acknowledged - counts.failed;
     counts.recovered = counts.unknown - counts.absent;
     counts.failed_present = counts.failed - counts.failed_present;
-    counts.in_log = (0..truth.len()).map(|at| truth.records(at)).sum();
     if counts.sent + counts.in_log + counts.polled == 0 {
         return;
     }

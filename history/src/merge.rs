@@ -28,7 +28,7 @@ pub use contradiction::{Contradiction, MergeError, Place};
 
 use crate::ids::{LogId, Nanos, Process, TopicPartition};
 use crate::journal::{self, Entry, Reader, Tail};
-use crate::merged::{Facts, History};
+use crate::merged::{CHUNK_RECORDS, Facts, History};
 use crate::op::{Cause, Event, Identity, Outcome};
 
 /// What was merged.
@@ -60,9 +60,18 @@ pub struct JournalReport {
 /// # Errors
 /// [`MergeError`].
 pub fn journals(paths: &[PathBuf], out: &Path) -> Result<MergeReport, MergeError> {
-    let io = |source| MergeError::Write { path: out.to_owned(), source };
     let unfinished = out.with_extension("unfinished");
-    let file = File::create(&unfinished).map_err(io)?;
+    let merged = merge(paths, out, &unfinished);
+    if merged.is_err() {
+        // What was written is of no use; that it could not be written is the error to report.
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    merged
+}
+
+fn merge(paths: &[PathBuf], out: &Path, unfinished: &Path) -> Result<MergeReport, MergeError> {
+    let io = |source| MergeError::Write { path: out.to_owned(), source };
+    let file = File::create(unfinished).map_err(io)?;
     let mut readers = Vec::new();
     for path in paths {
         readers.push((path.clone(), Reader::open(path)?));
@@ -84,7 +93,7 @@ pub fn journals(paths: &[PathBuf], out: &Path) -> Result<MergeReport, MergeError
         reports.push(journal(&mut builder, &mut reader, path, out)?);
     }
     let (_, facts) = builder.finish().map_err(|error| error.at(&Place::Event { index: 0 }, out))?;
-    std::fs::rename(&unfinished, out).map_err(io)?;
+    std::fs::rename(unfinished, out).map_err(io)?;
     Ok(MergeReport { journals: reports, facts })
 }
 
@@ -166,9 +175,22 @@ fn take<W: std::io::Write>(
 /// # Errors
 /// [`MergeError::Contradiction`] with the index of the event.
 pub fn events(logs: &[TopicPartition], events: &[Event]) -> Result<History, MergeError> {
+    events_in_chunks(logs, events, CHUNK_RECORDS)
+}
+
+/// As [`events`], with chunks of another size. Nothing that a checker finds may depend on where a history is cut, and
+/// with small chunks a small history shows it.
+///
+/// # Errors
+/// As [`events`].
+pub fn events_in_chunks(
+    logs: &[TopicPartition],
+    events: &[Event],
+    records: usize,
+) -> Result<History, MergeError> {
     let nowhere = Path::new("");
     let memory = |source| MergeError::Write { path: nowhere.to_owned(), source };
-    let mut builder = Builder::new(Vec::new()).map_err(memory)?;
+    let mut builder = Builder::with_chunks(Vec::new(), records).map_err(memory)?;
     for log in logs {
         builder.log(log).map_err(|error| error.at(&Place::Event { index: 0 }, nowhere))?;
     }

@@ -16,11 +16,12 @@ pub(crate) struct Context {
     /// The group that a process belongs to.
     pub(crate) group_of: HashMap<Process, usize>,
     begins: HashMap<(Process, LogId), Vec<Begin>>,
+    /// In order of time; only those that go further than all before.
     commits: HashMap<(usize, LogId), Vec<Commit>>,
     touched: HashSet<(usize, LogId)>,
     crashed: BTreeMap<Process, Option<Nanos>>,
     /// Hand-overs that are not the next records of a poll.
-    pub(crate) hand_overs: HashMap<LogId, Vec<HandOver>>,
+    hand_overs: HashMap<LogId, Vec<HandOver>>,
     /// End offsets that were read, where the time of the question is known.
     pub(crate) end_reads: HashMap<LogId, Vec<EndRead>>,
     /// Records that are not ours, each place once.
@@ -159,8 +160,16 @@ impl Context {
         let Some(&group) = self.group_of.get(&process) else { return };
         for &Position { log, next } in positions {
             self.touched.insert((group, log));
-            self.commits.entry((group, log)).or_default().push(Commit { time, next, process });
+            let commits = self.commits.entry((group, log)).or_default();
+            if commits.last().is_none_or(|last| last.next < next) {
+                commits.push(Commit { time, next, process });
+            }
         }
+    }
+
+    /// Hand-overs out of order of records of a log.
+    pub(crate) fn hand_overs_of(&self, log: LogId) -> &[HandOver] {
+        self.hand_overs.get(&log).map_or(&[], Vec::as_slice)
     }
 
     /// How a segment began, where a row says so.
@@ -172,7 +181,8 @@ impl Context {
     /// The greatest position that was committed by `until`.
     pub(crate) fn committed_by(&self, group: usize, log: LogId, until: Nanos) -> Option<Commit> {
         let commits = self.commits.get(&(group, log))?;
-        commits.iter().filter(|commit| commit.time <= until).max_by_key(|commit| commit.next).copied()
+        let after = commits.partition_point(|commit| commit.time <= until);
+        commits[..after].last().copied()
     }
 
     /// Whether a member had anything to do with a log.

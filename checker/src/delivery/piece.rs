@@ -104,7 +104,7 @@ impl Piece {
 }
 
 /// Cuts a chunk where its offsets do not ascend; returns first record, run and end of each piece.
-pub(super) fn cuts(chunk: &ReadChunk) -> Vec<(usize, usize, usize)> {
+pub(crate) fn cuts(chunk: &ReadChunk) -> Vec<(usize, usize, usize)> {
     let mut pieces = Vec::new();
     let (mut start, mut start_run, mut last) = (0, 0, i64::MIN);
     for (index, run) in chunk.runs.iter().enumerate() {

@@ -50,6 +50,8 @@ pub(crate) struct Sweep<'h> {
     /// Chunks that have not joined, the one with the least offset last.
     waiting: Vec<&'h Entry>,
     active: Vec<(Piece, usize)>,
+    /// Hand-overs out of order that have not joined, the one with the least offset last; and those that have.
+    hand_overs: (Vec<usize>, Vec<usize>),
     groups: Vec<Coverage<'h>>,
     ends: Vec<Ends>,
     base: u64,
@@ -69,6 +71,8 @@ impl<'h> Sweep<'h> {
     ) -> Self {
         let mut waiting: Vec<&Entry> = entries.iter().filter(|entry| entry.records > 0).collect();
         waiting.sort_by_key(|entry| std::cmp::Reverse(entry.offsets.0));
+        let mut hand_overs: Vec<usize> = (0..context.hand_overs_of(log).len()).collect();
+        hand_overs.sort_by_key(|&at| std::cmp::Reverse(context.hand_overs_of(log)[at].first));
         let mut sweep = Self {
             history,
             context,
@@ -76,6 +80,7 @@ impl<'h> Sweep<'h> {
             judges,
             waiting,
             active: Vec::new(),
+            hand_overs: (hand_overs, Vec::new()),
             groups: Vec::new(),
             ends: Vec::new(),
             base: 0,
@@ -124,8 +129,8 @@ impl<'h> Sweep<'h> {
         for (slot, (piece, _)) in active.iter_mut().enumerate() {
             self.piece(piece, slot, window, last);
         }
-        self.hand_overs(window);
-        let hand_overs = self.context.hand_overs.get(&self.log).map_or(&[][..], Vec::as_slice);
+        self.hand_overs(window, last);
+        let hand_overs = self.context.hand_overs_of(self.log);
         for coverage in &mut self.groups {
             let by_hand_over = coverage.counts.records_hand_over;
             let timing = |delivery: &Delivery| match delivery.source {
@@ -312,10 +317,15 @@ impl<'h> Sweep<'h> {
         }
     }
 
-    /// Notes what was handed over out of order.
-    fn hand_overs(&mut self, window: Window<'_>) {
-        let Some(hand_overs) = self.context.hand_overs.get(&self.log) else { return };
-        for (at, hand_over) in hand_overs.iter().enumerate() {
+    /// Notes what was handed over out of order, up to the window's last offset.
+    fn hand_overs(&mut self, window: Window<'_>, last: i64) {
+        let hand_overs = self.context.hand_overs_of(self.log);
+        let (waiting, active) = &mut self.hand_overs;
+        while let Some(at) = waiting.pop_if(|at| hand_overs[*at].first <= last) {
+            active.push(at);
+        }
+        for &at in &*active {
+            let hand_over = &hand_overs[at];
             let group = self.context.group_of.get(&hand_over.receiver.process);
             let coverage = self.groups.iter_mut().find(|coverage| Some(&coverage.group) == group);
             let start = small(window.place(hand_over.first));
@@ -324,6 +334,7 @@ impl<'h> Sweep<'h> {
                 coverage.deliveries.push(Delivery { start, end, source: Source::HandOver(at) });
             }
         }
+        active.retain(|&at| hand_overs[at].last > last);
     }
 
     /// Ends the log: what is left was read behind its end.

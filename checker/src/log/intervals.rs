@@ -27,6 +27,9 @@ impl Intervals {
     }
 
     pub(crate) fn remove(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
         while let Some((&from, &to)) =
             self.ends.range(..range.end).next_back().filter(|&(_, &to)| to > range.start)
         {

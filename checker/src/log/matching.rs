@@ -15,7 +15,7 @@
 //! 2:A    behind the cursor, where it was acknowledged: no longer missing; seen before: duplicate-write
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use history::ids::{LogId, Nanos, Offset, Process, Value};
@@ -41,6 +41,9 @@ pub(crate) struct Matching<'h> {
     log: LogId,
     pub(crate) streams: Vec<SendStream<'h>>,
     by_process: HashMap<u32, usize>,
+    senders: &'h HashSet<u32>,
+    /// Whether strays are needed one by one, because what was polled is compared with another truth.
+    pub(crate) keep_strays: bool,
     last_used: usize,
     /// The record invoked last among those at lower offsets.
     latest: Latest,
@@ -66,7 +69,11 @@ struct Found {
 }
 
 impl<'h> Matching<'h> {
-    pub(crate) fn new(history: &'h History, log: LogId) -> Result<Self, HistoryError> {
+    pub(crate) fn new(
+        history: &'h History,
+        senders: &'h HashSet<u32>,
+        log: LogId,
+    ) -> Result<Self, HistoryError> {
         let mut streams = Vec::new();
         for entries in history.chunks(Kind::Sends, log).chunk_by(|a, b| a.process == b.process) {
             streams.push(SendStream::new(history, entries)?);
@@ -77,6 +84,8 @@ impl<'h> Matching<'h> {
             log,
             streams,
             by_process,
+            senders,
+            keep_strays: false,
             last_used: 0,
             latest: Latest::default(),
             findings: Findings::default(),
@@ -123,6 +132,11 @@ impl<'h> Matching<'h> {
 
     fn strays(&mut self, process: u32, offset: i64, seqs: &[u32]) {
         let log = self.log;
+        if !self.keep_strays && !self.senders.contains(&process) {
+            // Nobody's records may be all of a log (a journal was lost), so they are not kept one by one.
+            self.findings.push(phantoms(log, process, offset, seqs));
+            return;
+        }
         let stray = |(offset, &seq)| Stray { value: value(process, seq), log, offset, polled_by: None };
         self.strays.extend((offset..).zip(seqs).map(stray));
     }
@@ -302,6 +316,23 @@ impl<'h> Matching<'h> {
             cause: None,
             sightings: sightings(history, process, chunk, at),
         })
+    }
+}
+
+/// Consecutive records of a process that sent nothing to any log.
+fn phantoms(log: LogId, process: u32, offset: i64, seqs: &[u32]) -> Finding {
+    let (first, last) = (value(process, seqs[0]), value(process, seqs[seqs.len() - 1]));
+    let end = offset.saturating_add_unsigned(seqs.len() as u64 - 1);
+    Finding {
+        anomaly: Anomaly::Phantom,
+        log,
+        group: None,
+        count: seqs.len() as u64,
+        first: Some(first),
+        last: Some(last),
+        offsets: Some((Offset(offset), Offset(end))),
+        cause: None,
+        sightings: vec![Sighting::InLog { value: first, offset: Offset(offset) }],
     }
 }
 

@@ -7,7 +7,7 @@ use history::ids::{LogId, Offset, Value};
 use history::merged::{History, HistoryError, SendOutcome, SendRun};
 use history::op::Isolation;
 
-use super::claims::Claimed;
+use super::claims::{Claimed, Conflict, Conflicts, Standing, contradictions};
 use super::matching::{Matching, Stray};
 use super::stream::{SendStream, claimed, sightings, value};
 use super::truth::Truth;
@@ -78,13 +78,16 @@ impl<'r, 'h> Resolution<'r, 'h> {
             }
             if part.claimed != Some(claim.offset) {
                 self.claims.push(Claimed {
-                    offsets: claim.offset..claim.offset + 1,
-                    first: value,
-                    last: value,
-                    sightings: part.sightings,
-                    reported: false,
-                    found,
-                    may_agree,
+                    start: claim.offset,
+                    count: 1,
+                    process: claim.process,
+                    seqs: (claim.seq, claim.seq),
+                    polled: Some((process, time)),
+                    standing: match (found, may_agree) {
+                        (false, _) => Standing::Absent,
+                        (true, false) => Standing::Elsewhere,
+                        (true, true) => Standing::MayAgree,
+                    },
                 });
             }
         }
@@ -184,7 +187,7 @@ impl<'r, 'h> Resolution<'r, 'h> {
             cause: None,
             sightings: seen,
         });
-        self.claim(part, true);
+        self.claim(&part, Standing::Reported);
     }
 
     /// Records that the log does not hold.
@@ -195,19 +198,18 @@ impl<'r, 'h> Resolution<'r, 'h> {
             SendOutcome::Failed => self.findings.counts.failed_present += part.count,
             SendOutcome::Acked | SendOutcome::AckedWithoutOffset => self.acknowledged(&part),
         }
-        self.claim(part, false);
+        self.claim(&part, Standing::Absent);
     }
 
-    fn claim(&mut self, part: Part, reported: bool) {
-        let Some(offset) = part.claimed else { return };
+    fn claim(&mut self, part: &Part, standing: Standing) {
+        let Some(start) = part.claimed else { return };
         self.claims.push(Claimed {
-            offsets: offset..offset.saturating_add_unsigned(part.count),
-            first: part.first,
-            last: part.last,
-            sightings: part.sightings,
-            reported,
-            found: reported,
-            may_agree: false,
+            start,
+            count: u32::try_from(part.count).unwrap_or(u32::MAX),
+            process: part.first.process.0,
+            seqs: (part.first.seq.0, part.last.seq.0),
+            polled: None,
+            standing,
         });
     }
 
@@ -268,5 +270,58 @@ impl<'r, 'h> Resolution<'r, 'h> {
             cause: None,
             sightings,
         });
+    }
+
+    /// Compares what was claimed with the log.
+    pub(super) fn contradictions(&mut self, matching: &mut Matching<'h>) -> Result<(), HistoryError> {
+        let Conflicts { count, conflicts, first, last } =
+            contradictions(self.truth, std::mem::take(&mut self.claims))?;
+        let (kept, mut told) = (first.len() + last.len(), 0);
+        for conflict in first.iter().chain(&last) {
+            let finding = self.conflict(matching, conflict)?;
+            told += finding.count;
+            self.findings.push(finding);
+        }
+        let untold = (count - told, conflicts - kept as u64);
+        self.findings.count_more(Anomaly::InconsistentOffsets, self.log, untold);
+        Ok(())
+    }
+
+    fn conflict(&self, matching: &mut Matching<'h>, conflict: &Conflict) -> Result<Finding, HistoryError> {
+        let Conflict { claim, offsets, holder, other } = conflict;
+        // The values within an interval are known at its ends only.
+        let first = (offsets.0 == claim.start).then(|| claim.first());
+        let ends = offsets.1 == claim.start.saturating_add(i64::from(claim.count) - 1);
+        let mut seen = Vec::new();
+        for claim in [Some(claim), other.as_ref()].into_iter().flatten() {
+            seen.extend(self.sent(matching, claim.first())?);
+            seen.extend(claim.polled.map(|(process, time)| Sighting::Polled {
+                process,
+                value: claim.first(),
+                offset: Offset(claim.start),
+                time,
+            }));
+        }
+        seen.extend(holder.map(|value| Sighting::InLog { value, offset: Offset(offsets.0) }));
+        Ok(Finding {
+            anomaly: Anomaly::InconsistentOffsets,
+            log: self.log,
+            group: None,
+            count: offsets.0.abs_diff(offsets.1) + 1,
+            first,
+            last: ends.then(|| claim.last()),
+            offsets: Some((Offset(offsets.0), Offset(offsets.1))),
+            cause: None,
+            sightings: seen,
+        })
+    }
+
+    /// How a record was sent and completed.
+    fn sent(&self, matching: &mut Matching<'h>, value: Value) -> Result<Vec<Sighting>, HistoryError> {
+        let Some(index) = matching.stream_of(value.process.0) else { return Ok(Vec::new()) };
+        let stream = &mut matching.streams[index];
+        let Some(place) = stream.locate(value.seq.0)? else { return Ok(Vec::new()) };
+        let chunk = stream.chunk_at(place.chunk)?;
+        Ok(sightings(self.history, value.process.0, chunk, place.at))
     }
 }

@@ -126,10 +126,9 @@ fn find(
     values: &BTreeSet<Value>,
     found: &mut BTreeMap<Value, i64>,
 ) -> Result<(), HistoryError> {
-    let truth = truth_of(history, log)?;
+    let mut scan = truth_of(history, log).scan();
     let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
-    for at in 0..truth.len() {
-        truth.load(at, &mut buffer, &mut chunk)?;
+    while scan.next(&mut buffer, &mut chunk, |_, _| true)? {
         for (index, run) in chunk.runs.iter().enumerate() {
             let seqs = &chunk.seqs[run.start as usize..chunk.run_end(index)];
             for (offset, &seq) in (run.offset..).zip(seqs) {

@@ -14,7 +14,7 @@ use super::sends::{self, End, SendStream};
 use super::{ceil, floor};
 use crate::ids::{LogId, Nanos, Process, Seq, TopicPartition, Value};
 use crate::journal::Tail;
-use crate::merged::{Facts, FinalReadEnd, Segments, SendOutcome, Writer};
+use crate::merged::{CHUNK_RECORDS, Facts, FinalReadEnd, Segments, SendOutcome, Writer};
 use crate::op::{Cause, Event, Identity, Isolation, Op, Outcome, Phase, Run, Span};
 
 /// Why something cannot be taken.
@@ -49,6 +49,8 @@ pub struct Builder<W> {
     batches: BTreeMap<(Process, LogId), BatchStream>,
     rows: BTreeMap<Process, RowStream>,
     positions: HashMap<Process, Progress>,
+    /// Records in a chunk.
+    chunk: usize,
 }
 
 /// Records with consecutive sequence numbers that a process sent to a log.
@@ -74,6 +76,11 @@ impl<W: Write> Builder<W> {
     /// # Errors
     /// Whatever `out` refuses.
     pub fn new(out: W) -> io::Result<Self> {
+        Self::with_chunks(out, CHUNK_RECORDS)
+    }
+
+    /// Begins a history with chunks of `chunk` records, at least one.
+    pub(super) fn with_chunks(out: W, chunk: usize) -> io::Result<Self> {
         let facts = Facts { causes: vec![Cause::default()], ..Facts::default() };
         Ok(Self {
             out: Writer::new(out)?,
@@ -87,6 +94,7 @@ impl<W: Write> Builder<W> {
             batches: BTreeMap::new(),
             rows: BTreeMap::new(),
             positions: HashMap::new(),
+            chunk: chunk.clamp(1, CHUNK_RECORDS),
         })
     }
 
@@ -212,7 +220,7 @@ impl<W: Write> Builder<W> {
             .into());
         }
         let topic_partition = &self.facts.logs[usize::from(log.0)];
-        let name = sends::Name { process, log, topic_partition };
+        let name = sends::Name { process, log, topic_partition, chunk: self.chunk };
         let Some(stream) = self.sends.get_mut(&(process, log)) else {
             let log = topic_partition.clone();
             return Err(Contradiction::CompletionWithoutInvocation { value, log }.into());
@@ -277,7 +285,11 @@ impl<W: Write> Builder<W> {
             let stream = self.polls.entry((process, run.log)).or_insert_with(|| PollStream::new(segment));
             if !begun.contains(&run.log) {
                 begun.push(run.log);
-                stream.begin(polls::Name { process, log: run.log, hands_over }, asked, &mut self.out)?;
+                stream.begin(
+                    polls::Name { process, log: run.log, hands_over, chunk: self.chunk },
+                    asked,
+                    &mut self.out,
+                )?;
             }
             stream.push(run, asked);
         }
@@ -316,11 +328,13 @@ impl<W: Write> Builder<W> {
         isolation: Isolation,
         runs: &[Run],
     ) -> Result<(), Trouble> {
+        let chunk = self.chunk;
         for run in runs {
             check_run(run)?;
             self.name(run.log)?;
             let topic_partition = &self.facts.logs[usize::from(run.log.0)];
-            let stream = self.finals.entry((isolation, run.log)).or_insert_with(|| FinalStream::new(process));
+            let stream =
+                self.finals.entry((isolation, run.log)).or_insert_with(|| FinalStream::new(process, chunk));
             if stream.reader != process {
                 return Err(Contradiction::TwoFinalReads { log: topic_partition.clone() }.into());
             }
@@ -364,13 +378,13 @@ impl<W: Write> Builder<W> {
     fn finish_sends(&mut self, process: Process, log: LogId) -> Result<(), Trouble> {
         let Some(stream) = self.sends.remove(&(process, log)) else { return Ok(()) };
         let topic_partition = &self.facts.logs[usize::from(log.0)];
-        stream.finish(sends::Name { process, log, topic_partition }, &mut self.out)
+        stream.finish(sends::Name { process, log, topic_partition, chunk: self.chunk }, &mut self.out)
     }
 
     fn finish_polls(&mut self, process: Process, log: LogId) -> Result<(), Trouble> {
         let Some(mut stream) = self.polls.remove(&(process, log)) else { return Ok(()) };
         let hands_over = self.facts.processes.get(&process).is_some_and(|facts| facts.hands_over);
-        stream.finish(polls::Name { process, log, hands_over }, &mut self.out)
+        stream.finish(polls::Name { process, log, hands_over, chunk: self.chunk }, &mut self.out)
     }
 
     /// Writes what is left, and what makes it a history; returns the output and the facts.

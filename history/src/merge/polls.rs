@@ -39,6 +39,8 @@ pub(super) struct Name {
     pub(super) process: Process,
     pub(super) log: LogId,
     pub(super) hands_over: bool,
+    /// Records in a chunk.
+    pub(super) chunk: usize,
 }
 
 impl PollStream {
@@ -55,11 +57,11 @@ impl PollStream {
     ) -> Result<(), Trouble> {
         let held = self.chunk.len();
         let limit = if self.all_handed() {
-            CHUNK_RECORDS
+            name.chunk
         } else if name.hands_over {
-            4 * CHUNK_RECORDS
+            4 * name.chunk
         } else {
-            2 * CHUNK_RECORDS
+            2 * name.chunk
         };
         if held >= limit {
             self.write(name, out)?;

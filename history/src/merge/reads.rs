@@ -15,11 +15,13 @@ pub(super) struct FinalStream {
     chunk: ReadChunk,
     last: Option<i64>,
     chunks: u32,
+    /// Records in a chunk.
+    limit: usize,
 }
 
 impl FinalStream {
-    pub(super) fn new(reader: Process) -> Self {
-        Self { reader, chunk: ReadChunk::default(), last: None, chunks: 0 }
+    pub(super) fn new(reader: Process, limit: usize) -> Self {
+        Self { reader, chunk: ReadChunk::default(), last: None, chunks: 0, limit }
     }
 
     pub(super) fn push<W: Write>(
@@ -36,7 +38,7 @@ impl FinalStream {
             let offset = run.offset.0 + i64::from(place);
             self.chunk.push(offset, run.first.process.0, run.first.seq.0 + place);
             self.last = Some(offset);
-            if self.chunk.len() >= CHUNK_RECORDS {
+            if self.chunk.len() >= self.limit {
                 self.write(run.log, isolation, out)?;
             }
         }

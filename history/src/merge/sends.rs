@@ -8,7 +8,7 @@ use std::io::Write;
 use super::builder::Trouble;
 use super::contradiction::Contradiction;
 use crate::ids::{LogId, Process, Seq, TopicPartition, Value};
-use crate::merged::{CHUNK_RECORDS, SendChunk, SendOutcome, SendRun, Writer};
+use crate::merged::{SendChunk, SendOutcome, SendRun, Writer};
 
 #[derive(Debug, Default)]
 pub(super) struct SendStream {
@@ -37,6 +37,8 @@ pub(super) struct Name<'t> {
     pub(super) process: Process,
     pub(super) log: LogId,
     pub(super) topic_partition: &'t TopicPartition,
+    /// Records in a chunk.
+    pub(super) chunk: usize,
 }
 
 impl SendStream {
@@ -88,10 +90,10 @@ impl SendStream {
         while self.ends.get(self.done).is_some_and(Option::is_some) {
             self.done += 1;
         }
-        if self.done < CHUNK_RECORDS || self.done < self.seqs.len() / 2 {
+        if self.done < name.chunk || self.done < self.seqs.len() / 2 {
             return Ok(());
         }
-        let count = self.done - self.done % CHUNK_RECORDS;
+        let count = self.done - self.done % name.chunk;
         self.write(name, count, out)
     }
 
@@ -105,7 +107,7 @@ impl SendStream {
         let mut chunk = SendChunk::default();
         let mut start = 0;
         while start < count {
-            let stop = count.min(start + CHUNK_RECORDS);
+            let stop = count.min(start + name.chunk);
             chunk.clear();
             chunk.seqs.extend_from_slice(&self.seqs[start..stop]);
             chunk.invoked.extend_from_slice(&self.invoked[start..stop]);
