@@ -8,10 +8,12 @@
 //! The controller that calls it is itself a node, `harness`, which no fault touches. A lab does not limit
 //! CPU or memory, and it hides neither files nor the run directory.
 
+pub mod bridged;
 pub mod enter;
 pub mod init;
 pub mod netlink;
 mod node;
+pub mod probe;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

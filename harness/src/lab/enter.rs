@@ -25,7 +25,7 @@ use nix::unistd::{geteuid, pipe2};
 use super::LabError;
 use super::init::{HIDDEN, INTERRUPT};
 
-/// What to run as the controller of a lab.
+/// What to run as the controller of a lab. Its `program` plays both parts.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The program, which must call [`super::entry`] first thing in `main`; also the controller.

@@ -66,6 +66,9 @@ pub fn entry() -> Option<ExitCode> {
         return None;
     }
     let mode = args.next().unwrap_or_default();
+    if mode == super::probe::PROBE {
+        return Some(super::probe::inside());
+    }
     let fd = args.next().and_then(|fd| fd.to_str().and_then(|fd| fd.parse::<RawFd>().ok()));
     let command: Vec<OsString> = args.collect();
     let (Some(fd), [program, arguments @ ..]) = (fd, command.as_slice()) else {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use harness::doctor::{self, State};
 use harness::lab::{self, DeviceKind, Ended, Entry, Privilege};
 
 /// The user and group `nobody`.
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["inside", scenario, device] => scenarios::run(scenario, device_named(device)),
         ["outside", privilege, rest @ ..] => outside(privilege, rest),
         ["node", rest @ ..] => program::run(rest),
+        ["examine"] => examine(),
         _ => run_all(&words),
     }
 }
@@ -54,6 +56,18 @@ fn outside(privilege: &str, inside: &[&str]) -> ExitCode {
         Ended::Exited(code) => ExitCode::from(code),
         Ended::Killed(signal) => panic!("the lab was killed by signal {signal}"),
     }
+}
+
+/// The doctor must find that labs, which the other tests enter, can be entered.
+fn examine() -> ExitCode {
+    let here = PathBuf::from("/");
+    let capabilities = doctor::examine(&doctor::Places { store: here.clone(), cache: here });
+    let ok = |name: &str| capabilities.iter().any(|found| found.name == name && found.state == State::Ok);
+    let all = ["user namespaces", "lab", "packet rings", "processors", "clock"].into_iter().all(ok);
+    if !all {
+        println!("{}", doctor::table(&capabilities, 120));
+    }
+    ExitCode::from(u8::from(!all))
 }
 
 /// Which way a lab is entered and what holds its links.
@@ -110,6 +124,12 @@ impl Drop for Folder {
 fn outer(program: &Path, way: Way, inside: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.arg("outside").arg(way.privilege).args(inside).current_dir("/");
+    as_way(&mut command, way);
+    command
+}
+
+/// Gives up root where the way is without.
+fn as_way(command: &mut Command, way: Way) -> &mut Command {
     if way.privilege == "user" && nix::unistd::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
@@ -140,6 +160,12 @@ fn run_all(words: &[&str]) -> ExitCode {
                 outer(&folder.program(), way, &inside).status().unwrap().success()
             });
         }
+        // Once for each privilege: it tries all devices by itself.
+        let skip = way.device != "ring";
+        check(format!("{}/the-doctor-finds-what-the-tests-use", way.privilege), &|| {
+            let mut command = Command::new(folder.program());
+            skip || as_way(command.arg("examine").current_dir("/"), way).status().unwrap().success()
+        });
         for (end, test) in ends::ALL {
             check(format!("{}/{}/{end}", way.privilege, way.device), &|| {
                 std::panic::catch_unwind(|| test(&folder.program(), way)).is_ok()

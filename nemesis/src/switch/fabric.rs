@@ -231,9 +231,11 @@ impl Fabric {
     /// Shows a frame to the follower if it belongs to a Kafka connection.
     fn follow(&mut self, cell: usize, frame: Frame<'_>, now: Nanos, out: &mut impl Output) {
         let (from, to) = (cell / self.members.len(), cell % self.members.len());
-        let followed = frame
-            .tcp()
-            .and_then(|tcp| self.follower.classify(from, to, tcp).map(|(key, side)| (key, side, tcp)));
+        let exempt = self.members[from].exempt || self.members[to].exempt;
+        let followed = frame.tcp().filter(|_| !exempt).and_then(|tcp| {
+            let (key, side) = self.follower.classify(from, to, tcp)?;
+            Some((key, side, tcp))
+        });
         let Some((key, side, tcp)) = followed else {
             return self.deliver(cell, frame, now, out);
         };

@@ -70,7 +70,7 @@ pub(crate) struct Follower {
     ports: BTreeSet<u16>,
     flows: HashMap<Key, Flow>,
     rules: Rules,
-    /// Connections that lose responses at the moment, in the order in which they began to.
+    /// Connections that lose responses at the moment, or are being reset.
     busy: Vec<Key>,
 }
 
@@ -119,7 +119,7 @@ impl Follower {
             }
             return steps.push(Step::Forward);
         };
-        if flow.dead {
+        if flow.grave.is_some() {
             return steps.extend(bury(at));
         }
         flow.note(at, !self.rules.is_empty());
@@ -153,7 +153,7 @@ impl Follower {
             Side::Requests => {
                 let old = self.flows.insert(at.key, Flow::new(at.tcp.seq()));
                 self.busy.retain(|key| *key != at.key);
-                if let Some(group) = old.filter(|old| !old.dead).and_then(|old| old.group) {
+                if let Some(group) = old.filter(|old| old.grave.is_none()).and_then(|old| old.group) {
                     self.rules.timed_out(&group);
                 }
             }
@@ -188,13 +188,11 @@ impl Follower {
         Ok(())
     }
 
-    /// Resets a connection at both ends.
+    /// Resets a connection at both ends, or repeats that.
     fn end(&mut self, key: Key, now: Nanos, steps: &mut Vec<Step>) {
         self.busy.retain(|busy| *busy != key);
-        if let Some(flow) = self.flows.get_mut(&key) {
-            let before = steps.len();
-            flow.reset(&mut self.rules, now, steps);
-            debug_assert!(steps.len() > before || flow.dead);
+        if self.flows.get_mut(&key).is_some_and(|flow| flow.reset(&mut self.rules, now, steps)) {
+            self.busy.push(key);
         }
     }
 

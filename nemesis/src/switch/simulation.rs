@@ -279,6 +279,8 @@ struct World {
     wires: [VecDeque<Packet>; 2],
     /// Percent of the frames that are lost, repeated, reordered before the switch.
     trouble: u64,
+    /// Percent of the frames that a device behind the switch drops.
+    refusal: u64,
     requests: Vec<Request>,
     /// Requests that the client may have unanswered.
     pipeline: usize,
@@ -306,6 +308,7 @@ impl World {
         let count = 1 + i32::try_from(dice.roll(25)).unwrap();
         let requests = (1..=count).map(|correlation| Request::make(&mut dice, correlation)).collect();
         let (trouble, pipeline) = ([0, 2, 20][dice.size(3)], 1 + dice.size(8));
+        let refusal = [0, 0, 5][dice.size(3)];
         let fabric = Fabric::new(members.to_vec(), vec![KAFKA], seed);
         Self {
             dice,
@@ -314,6 +317,7 @@ impl World {
             ends,
             wires: Default::default(),
             trouble,
+            refusal,
             requests,
             pipeline,
             written: 0,
@@ -339,6 +343,9 @@ impl World {
     /// Gives the ends what the switch let through.
     fn deliver(&mut self, out: Outbox) {
         for (to, packet) in out.0 {
+            if self.dice.chance(self.refusal) && !packet.frame().tcp().unwrap().has(flag::SYN) {
+                continue;
+            }
             if self.ends[to].take(&packet) {
                 let ack = self.ends[to].ack();
                 self.wire(to, ack);

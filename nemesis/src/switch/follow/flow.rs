@@ -51,6 +51,22 @@ enum Phase {
     },
 }
 
+/// A connection that was reset. Resets may be lost on their way like any frame, and an end that has nothing
+/// to send would never ask for another, so they are repeated a few times.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grave {
+    /// When they are repeated next.
+    next: Nanos,
+    /// How often they were sent.
+    sent: u32,
+    /// The client needs none, having given up by itself.
+    client_gone: bool,
+}
+
+/// How often resets are sent, the time between them growing threefold from the first 20 ms.
+const RESETS: u32 = 6;
+const RESET_PAUSE: u64 = 20_000_000;
+
 /// Everything about one connection.
 #[derive(Debug)]
 pub(super) struct Flow {
@@ -61,7 +77,7 @@ pub(super) struct Flow {
     /// It is not Kafka, or too much is missing: it passes as it is.
     pub(super) blind: bool,
     /// It was reset.
-    pub(super) dead: bool,
+    pub(super) grave: Option<Grave>,
     pub(super) pending: VecDeque<Pending>,
     /// The request whose answer is being read.
     pub(super) current: Option<Pending>,
@@ -76,7 +92,7 @@ impl Flow {
             responses: Stream::new(Side::Responses, 0),
             open: false,
             blind: false,
-            dead: false,
+            grave: None,
             pending: VecDeque::new(),
             current: None,
             group: None,
@@ -112,7 +128,7 @@ impl Flow {
     /// Whether this connection does something for a rule.
     pub(super) fn obeys(&self, rule: usize) -> bool {
         let group = self.group.as_ref().is_some_and(|group| group.rule == rule);
-        !self.dead && (group || self.hold.as_ref().is_some_and(|held| held.rule == rule))
+        self.grave.is_none() && (group || self.hold.as_ref().is_some_and(|held| held.rule == rule))
     }
 
     /// The answer of the newest request is to be lost.
@@ -165,8 +181,11 @@ impl Flow {
         self.group.as_ref().is_some_and(|group| group.client_gone && group.in_flight == 0)
     }
 
-    /// When the group ends at the latest.
+    /// When the group ends at the latest, or resets are repeated.
     pub(super) fn deadline(&self, rules: &Rules) -> Option<Nanos> {
+        if let Some(grave) = &self.grave {
+            return Some(grave.next);
+        }
         let group = self.group.as_ref()?;
         let (grace, patience) = rules.patience(group.rule)?;
         Some(Nanos(match group.phase {
@@ -190,13 +209,14 @@ impl Flow {
         Some(Step::Forge(Side::Requests, ack))
     }
 
-    /// Resets both ends.
-    pub(super) fn reset(&mut self, rules: &mut Rules, _now: Nanos, steps: &mut Vec<Step>) {
+    /// Resets both ends, or repeats it; false when it was repeated often enough.
+    pub(super) fn reset(&mut self, rules: &mut Rules, now: Nanos, steps: &mut Vec<Step>) -> bool {
+        let gone = self.group.as_ref().is_some_and(|group| group.client_gone);
+        let mut grave = self.grave.unwrap_or(Grave { next: now, sent: 0, client_gone: gone });
         let before = steps.len();
         let to_broker = self.requests.reset(self.responses.seq(self.responses.seen));
         steps.extend(to_broker.map(|packet| Step::Forge(Side::Requests, packet)));
-        let gone = self.group.as_ref().is_some_and(|group| group.client_gone);
-        if !gone {
+        if !grave.client_gone {
             let to_client = self.responses.reset(self.requests.seq(self.requests.delivered()));
             steps.extend(to_client.map(|packet| Step::Forge(Side::Responses, packet)));
         }
@@ -207,7 +227,10 @@ impl Flow {
                 rules.unacked(group.rule);
             }
         }
-        self.dead = true;
+        grave.next = Nanos(now.0 + RESET_PAUSE * 3_u64.pow(grave.sent));
+        grave.sent += 1;
+        self.grave = Some(grave);
+        grave.sent < RESETS
     }
 
     /// Ends the hold.
