@@ -70,6 +70,7 @@ impl OrderError {
     pub fn exit(&self) -> ExitCode {
         match self {
             OrderError::Prepare(error) if error.is_unavailable() => ExitCode::Unavailable,
+            OrderError::Prepare(error) if error.is_usage() => ExitCode::Usage,
             OrderError::Lab(_) => ExitCode::Unavailable,
             OrderError::Prepare(_) | OrderError::Store(_) | OrderError::Judge(_) => ExitCode::Internal,
         }
