@@ -276,6 +276,7 @@ impl Making {
         let count = self.random.below(4);
         let hands_over: Vec<bool> = (0..2).map(|_| self.random.percent(50)).collect();
         let mut consumers = Vec::new();
+        let odd = self.random.percent(30);
         for nth in 0..count {
             let group = self.random.below(3);
             let process = 20 + nth as u32;
@@ -283,13 +284,7 @@ impl Making {
             let identity = Identity { group: name, role: "consumer".to_owned(), ..Identity::default() };
             self.moment(process, Op::Open(identity));
             let hands_over = group < 2 && hands_over[group];
-            consumers.push(Consumer {
-                process,
-                hands_over,
-                at: BTreeMap::new(),
-                odd: self.random.percent(30),
-                alive: true,
-            });
+            consumers.push(Consumer { process, hands_over, at: BTreeMap::new(), odd, alive: true });
         }
         if consumers.is_empty() {
             return;
@@ -384,8 +379,8 @@ impl Making {
         if !spans.is_empty() {
             self.moment(consumer.process, Op::EffectBegin { spans });
         }
-        // Out of order or again: only by consumers that poll what the log holds, because such a hand-over is kept as
-        // offsets, without the values that were polled there.
+        // Out of order or again: only where every consumer polls what the log holds, because such a hand-over is kept
+        // as offsets, without the values that were polled there.
         if consumer.odd && !records.is_empty() && self.random.percent(30) {
             let record = records[self.random.below(records.len())];
             let span = Span { log: log_id(log), first: Offset(record.0), last: Offset(record.0) };
