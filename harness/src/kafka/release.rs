@@ -133,7 +133,7 @@ impl Release {
                 let bytes = std::fs::read(jar)
                     .map_err(|error| ReleaseError::Unreadable { path: jar.clone(), error })?;
                 // Names are stored plain in a jar's directory.
-                if contains(&bytes, entry.as_bytes()) {
+                if has_entry(&bytes, entry.as_bytes()) {
                     return Ok(class);
                 }
             }
@@ -158,12 +158,14 @@ fn clients_version(jar: &Path) -> Option<Version> {
     Version::parse(file_name(jar).strip_prefix("kafka-clients-")?.strip_suffix(".jar")?)
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    let Some(first) = needle.first() else { return true };
+/// Whether a jar's bytes hold an entry of exactly this name: not one that merely ends with it, in another package.
+fn has_entry(jar: &[u8], name: &[u8]) -> bool {
+    let Some(first) = name.first() else { return false };
     // The directory is at the end: search backwards by first byte.
-    let mut end = haystack.len().saturating_sub(needle.len() - 1);
-    while let Some(at) = haystack[..end].iter().rposition(|byte| byte == first) {
-        if haystack[at..].starts_with(needle) {
+    let mut end = jar.len().saturating_sub(name.len() - 1);
+    while let Some(at) = jar[..end].iter().rposition(|byte| byte == first) {
+        let goes_on_before = at.checked_sub(1).is_some_and(|before| jar[before] == b'/');
+        if jar[at..].starts_with(name) && !goes_on_before {
             return true;
         }
         end = at;
@@ -185,9 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_anywhere_in_the_bytes() {
-        assert!(contains(b"xxkafka/Kafka.classyy", b"kafka/Kafka.class"));
-        assert!(contains(b"kafka/Kafka.class", b"kafka/Kafka.class"));
-        assert!(!contains(b"kafka/Kafk", b"kafka/Kafka.class"));
+    fn an_entry_is_found_by_its_whole_name_and_not_by_the_end_of_another() {
+        assert!(has_entry(b"xxkafka/Kafka.classyy", b"kafka/Kafka.class"));
+        assert!(has_entry(b"kafka/Kafka.class", b"kafka/Kafka.class"));
+        assert!(!has_entry(b"kafka/Kafk", b"kafka/Kafka.class"));
+        assert!(!has_entry(b"xxorg/apache/kafka/Kafka.class", b"kafka/Kafka.class"));
+        assert!(has_entry(b"kafka/Kafka.class org/apache/kafka/Kafka.class", b"kafka/Kafka.class"));
     }
 }
