@@ -74,6 +74,8 @@ enum Command {
     Report(Report),
     /// List what there is: specs, faults, anomalies, modes, the keys of a spec, properties.
     List(List),
+    /// Look at what this machine can do, with evidence and the fix for what is missing.
+    Doctor(Kept),
     /// Fetch Kafka releases into the cache, to be used without network afterwards.
     Fetch(Fetch),
     /// Write a completion script for a shell to standard output.

@@ -8,7 +8,8 @@ use results::text::Colour;
 
 use super::list;
 use super::terminal::{Terminal, print, say};
-use super::{Chosen, Cli, Command, Fetch, Format, General, List, Plan};
+use super::{Chosen, Cli, Command, Fetch, Format, General, Kept, List, Plan};
+use crate::doctor::{self, Places};
 use crate::fetch::{Cache, FetchError, Fetched};
 use crate::plan::{self, Look};
 use crate::spec::{self, Fancy, Loaded};
@@ -22,6 +23,7 @@ pub(super) fn act(cli: Cli) -> ExitCode {
         Command::Check(args) => session.check(&args),
         Command::Report(args) => session.report(&args),
         Command::List(args) => session.list(&args),
+        Command::Doctor(args) => session.doctor(args),
         Command::Fetch(args) => session.fetch(&args),
         Command::Completions { shell } => completions(shell),
         Command::Man => manual(),
@@ -78,6 +80,22 @@ impl Session {
             Format::Human => print(&list::human(args.topic)),
             Format::Json => print(&format!("{}\n", list::json(args.topic))),
         }
+    }
+
+    fn doctor(&self, args: Kept) -> ExitCode {
+        let cache = match Cache::of_user() {
+            Ok(cache) => cache.root,
+            Err(error) => return self.error(&error.to_string(), ExitCode::Unavailable),
+        };
+        let found = doctor::examine(&Places { store: args.store, cache });
+        let code = match self.format {
+            Format::Human => {
+                let width = u16::try_from(self.terminal.out.width).unwrap_or(100);
+                print(&format!("{}\n", doctor::table(&found, width)))
+            }
+            Format::Json => print(&format!("{}\n", serde_json::json!({ "capabilities": found }))),
+        };
+        if doctor::is_ready(&found) { code } else { ExitCode::Unavailable }
     }
 
     fn fetch(&self, args: &Fetch) -> ExitCode {

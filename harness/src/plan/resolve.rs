@@ -18,7 +18,7 @@ use crate::spec::{Client, FaultSpec, Loaded, Role, Spec, Time, foreign_to_client
 use crate::wire::TopicPlan;
 
 /// The version of Kafka that a spec gets which names none.
-pub const DEFAULT_VERSION: &str = "4.1.1";
+pub const DEFAULT_VERSION: &str = "4.3.1";
 
 /// Resolves a spec.
 pub fn plan(loaded: &Loaded, seed: Seed) -> Plan {
