@@ -4,7 +4,11 @@
 //! share no code with the checker: Kafka's `DumpLogSegments` on the stopped brokers' files, and the clients'
 //! journals read entry by entry. The releases must be in the cache (`./test` fetches them).
 
-#![expect(clippy::disallowed_methods, reason = "shell: runs the program")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "shell: runs the program and tells what it did"
+)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod acceptance {
@@ -43,6 +47,25 @@ fn run(spec: &str, version: &str) -> Ran {
     Program::new().run(spec, version, 1)
 }
 
+/// What the headline specs are run with: the old release once, the new one with as many seeds as
+/// `ONCEPROOF_SEEDS` says (once in the test command; more for a statement about chance).
+fn rounds() -> Vec<(&'static str, u64)> {
+    let seeds = std::env::var("ONCEPROOF_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(1);
+    std::iter::once((OLD, 1)).chain((1..=seeds).map(|seed| (NEW, seed))).collect()
+}
+
+fn run_with(spec: &str, (version, seed): (&str, u64)) -> Ran {
+    let ran = Program::new().run(spec, version, seed);
+    println!(
+        "{spec} on {version}, seed {seed}: {}, {} lost, {} written twice, {} acknowledged",
+        ran.text("verdict"),
+        ran.count("lost-write"),
+        ran.count("duplicate-write"),
+        ran.number(&["counts", "acknowledged"]),
+    );
+    ran
+}
+
 #[track_caller]
 fn shows(ran: &Ran, verdict: &str, exit: i32, forbidden: &[&str]) {
     assert_eq!((ran.text("verdict"), ran.exit), (verdict.to_owned(), exit), "{}", ran.told());
@@ -55,8 +78,8 @@ fn shows(ran: &Ran, verdict: &str, exit: i32, forbidden: &[&str]) {
 
 #[test]
 fn acks_1_loses_acknowledged_records_when_the_leader_dies() {
-    for version in [OLD, NEW] {
-        let ran = run("acks-1-leader-crash", version);
+    for round in rounds() {
+        let ran = run_with("acks-1-leader-crash", round);
         shows(&ran, "invalid", 0, &["lost-write"]);
         assert_eq!(ran.text("expectation"), "met");
         assert!(ran.count("lost-write") > 0);
@@ -66,8 +89,8 @@ fn acks_1_loses_acknowledged_records_when_the_leader_dies() {
 
 #[test]
 fn acks_all_keeps_every_acknowledged_record_when_the_leader_dies() {
-    for version in [OLD, NEW] {
-        let ran = run("acks-all-leader-crash", version);
+    for round in rounds() {
+        let ran = run_with("acks-all-leader-crash", round);
         shows(&ran, "valid", 0, &[]);
         assert!(ran.number(&["leader_changes"]) > 0, "{}", ran.told());
         agrees_with_the_dump(&ran);
@@ -76,8 +99,8 @@ fn acks_all_keeps_every_acknowledged_record_when_the_leader_dies() {
 
 #[test]
 fn a_lost_acknowledgement_duplicates_exactly_the_records_it_was_for() {
-    for version in [OLD, NEW] {
-        let ran = run("lost-acknowledgement", version);
+    for round in rounds() {
+        let ran = run_with("lost-acknowledgement", round);
         shows(&ran, "invalid", 0, &["duplicate-write"]);
         assert_eq!(ran.counter("responses-lost"), 5, "{}", ran.told());
         assert_eq!(ran.count("duplicate-write"), ran.counter("records-in-lost-responses"), "{}", ran.told());
@@ -87,8 +110,8 @@ fn a_lost_acknowledgement_duplicates_exactly_the_records_it_was_for() {
 
 #[test]
 fn an_idempotent_producer_survives_a_lost_acknowledgement() {
-    for version in [OLD, NEW] {
-        let ran = run("lost-acknowledgement-idempotent", version);
+    for round in rounds() {
+        let ran = run_with("lost-acknowledgement-idempotent", round);
         shows(&ran, "valid", 0, &[]);
         assert_eq!(ran.counter("responses-lost"), 5, "{}", ran.told());
         assert_eq!(ran.count("duplicate-write"), 0);

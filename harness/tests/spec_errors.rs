@@ -1,5 +1,7 @@
 //! What a user is told about a spec that is wrong: the line, the cause, the fix.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write;
 
 use harness::spec::{Fancy, load};

@@ -1,5 +1,7 @@
 //! Where a spec's values may come from: another spec, the command line, properties files.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use harness::kafka::Source;
