@@ -40,7 +40,7 @@ pub(crate) use process::thread_states;
 pub use process::{Exit, How, NodeExit, SignalError};
 pub use ready::PROBE_TOPIC;
 pub use site::{Loopback, Site};
-pub use warmup::ensure_archive;
+pub use warmup::{Archive, ensure_archive};
 
 use launch::Launcher;
 use process::Process;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,17 +33,32 @@ const START_PATIENCE: Duration = Duration::from_secs(120);
 const END_PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What became of the class archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Archive {
+    /// It was in the cache.
+    Cached,
+    /// It was made now.
+    Made,
+    /// This Java or machine does not make one; nodes start more slowly, and nothing else differs.
+    Impossible(String),
+}
+
 /// Makes the class archive if it is not in the cache, and has `prepared` use it. `scratch` is a folder for the
-/// warm-up's own files. Two runs that need the same archive wait for each other.
+/// warm-up's own files, which stay if it fails. Two runs that need the same archive wait for each other.
+///
+/// # Errors
+/// Only what concerns the cache. A warm-up that fails is no error: whatever is wrong with the nodes will show
+/// when they are started for the run.
 pub async fn ensure_archive<S: Site + Clone>(
     site: &S,
     cache: &Cache,
     plan: &KafkaPlan,
     prepared: &mut Prepared,
     scratch: PathBuf,
-) -> Result<(), ClusterError> {
+) -> Result<Archive, ClusterError> {
     if prepared.archive != ArchiveUse::None {
-        return Ok(());
+        return Ok(Archive::Cached);
     }
     let name = archive::path(cache, &prepared.release, &prepared.java);
     let lock = format!("archive-{}", prepared.release.label);
@@ -53,23 +68,27 @@ pub async fn ensure_archive<S: Site + Clone>(
         what: "the lock of the archive".to_owned(),
         error: error.into(),
     })??;
+    let mut became = Archive::Cached;
     if !name.is_file() {
-        let fresh = name.with_extension(format!("{}.new", std::process::id()));
-        let failed = |error| ClusterError::File { what: fresh.display().to_string(), error };
-        if let Some(folder) = name.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
-        }
         let dirs = Dirs { logs: scratch.join("logs"), data: scratch.join("data") };
         let (exits, _) = mpsc::channel(4);
-        let warmup =
-            Warmup { launcher: Launcher::new(site.clone(), plan.clone(), prepared.clone(), dirs, exits) };
-        warmup.run(fresh.clone()).await?;
-        fs::rename(&fresh, &name).map_err(failed)?;
+        let plan = KafkaPlan { server: for_two(), features: BTreeMap::new(), ..plan.clone() };
+        let warmup = Warmup { launcher: Launcher::new(site.clone(), plan, prepared.clone(), dirs, exits) };
+        if let Err(error) = warmup.make(&name).await {
+            return Ok(Archive::Impossible(error.to_string()));
+        }
         // The files of a failed warm-up stay: they say why it failed.
         let _ = fs::remove_dir_all(&scratch);
+        became = Archive::Made;
     }
     prepared.archive = ArchiveUse::Read(name);
-    Ok(())
+    Ok(became)
+}
+
+/// The spec's own properties are left out, because an archive serves every spec; internal topics must fit on
+/// two brokers.
+fn for_two() -> BTreeMap<String, String> {
+    properties::fast(2)
 }
 
 struct Warmup<S> {
@@ -77,6 +96,17 @@ struct Warmup<S> {
 }
 
 impl<S: Site> Warmup<S> {
+    /// Writes the archive under another name and renames it, so that what has the name is whole.
+    async fn make(&self, name: &Path) -> Result<(), ClusterError> {
+        let fresh = name.with_extension(format!("{}.new", std::process::id()));
+        let failed = |error| ClusterError::File { what: fresh.display().to_string(), error };
+        if let Some(folder) = name.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        self.run(fresh.clone()).await?;
+        fs::rename(&fresh, name).map_err(failed)
+    }
+
     async fn run(&self, archive: PathBuf) -> Result<(), ClusterError> {
         let both = Member { id: CONTROLLER, role: Role::Controller };
         let beside = Member { id: NodeId(1), role: Role::Broker };

@@ -20,7 +20,7 @@ use workloads::protocol::Gate;
 
 use super::{Controller, Leaders};
 use crate::clock;
-use crate::cluster::{Cluster, ClusterError, Dirs, Prepared, Site, ensure_archive};
+use crate::cluster::{Archive, Cluster, ClusterError, Dirs, Prepared, Site, ensure_archive};
 use crate::fetch::Cache;
 use crate::inject::InjectError;
 use crate::kafka::jvm::ArchiveUse;
@@ -170,7 +170,11 @@ impl Controller {
             progress.say("making the class archive of this Kafka release, once");
         }
         let cache = Cache { root: file.cache.clone() };
-        ensure_archive(&lab, &cache, &plan.kafka, &mut prepared, run_dir.join("warm-up")).await?;
+        let became =
+            ensure_archive(&lab, &cache, &plan.kafka, &mut prepared, run_dir.join("warm-up")).await?;
+        if let Archive::Impossible(why) = became {
+            progress.say(&format!("no class archive, so nodes start more slowly: {why}"));
+        }
         let (node_exits, from_nodes) = mpsc::channel(QUEUE);
         let dirs = Dirs { logs: run_dir.join("logs"), data: run_dir.join("data") };
         let cluster = Cluster::start(Arc::clone(&lab), plan.kafka.clone(), prepared, dirs, node_exits)?;

@@ -149,3 +149,137 @@ impl Parts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+    use history::ids::Process;
+    use kafka_protocol::indexmap::IndexMap;
+    use kafka_protocol::records::{
+        Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
+    };
+
+    use super::*;
+
+    const RUN: u64 = 77;
+    const PRODUCER: i64 = 4000;
+
+    fn log() -> TopicPartition {
+        TopicPartition::new("orders", 0)
+    }
+
+    /// One batch; `key` makes it a control batch, `producer` a transactional one.
+    fn batch(base: i64, values: &[Bytes], producer: Option<i64>, marker: Option<[u8; 4]>) -> Bytes {
+        let records = (base..).zip(values).map(|(offset, value)| Record {
+            transactional: producer.is_some(),
+            control: marker.is_some(),
+            delete_horizon: false,
+            partition_leader_epoch: 3,
+            producer_id: producer.unwrap_or(-1),
+            producer_epoch: 0,
+            timestamp_type: TimestampType::Creation,
+            offset,
+            sequence: i32::try_from(offset).unwrap(),
+            timestamp: 0,
+            key: marker.map(|marker| Bytes::copy_from_slice(&marker)),
+            value: Some(value.clone()),
+            headers: IndexMap::new(),
+        });
+        let records: Vec<Record> = records.collect();
+        let mut bytes = BytesMut::new();
+        let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+        RecordBatchEncoder::encode(&mut bytes, &records, &options).unwrap();
+        bytes.freeze()
+    }
+
+    fn values(first: u32, count: u32) -> Vec<Bytes> {
+        let one = |seq| {
+            let mut bytes = Vec::new();
+            payload::encode(&mut bytes, RUN, Value { process: Process(5), seq: Seq(seq) }, &log(), 0);
+            Bytes::from(bytes)
+        };
+        (first..first + count).map(one).collect()
+    }
+
+    fn run(offset: i64, seq: u32, count: u32) -> Part {
+        Part::Run { offset: Offset(offset), first: Value { process: Process(5), seq: Seq(seq) }, count }
+    }
+
+    /// 0–4 aborted, 5 its marker, 6–8 committed by the same producer, 9 its marker, 10–11 without transaction.
+    fn transactions() -> Bytes {
+        let parts = [
+            batch(0, &values(0, 5), Some(PRODUCER), None),
+            batch(5, &values(0, 1), Some(PRODUCER), Some([0, 0, 0, 0])),
+            batch(6, &values(5, 3), Some(PRODUCER), None),
+            batch(9, &values(0, 1), Some(PRODUCER), Some([0, 0, 0, 1])),
+            batch(10, &values(8, 2), None, None),
+        ];
+        parts.concat().into()
+    }
+
+    fn take(isolation: Isolation, start: i64, end: i64, fetched: Fetched) -> (Piece, Offset) {
+        let mut decoder = Decoder::new(log(), RUN, isolation, Offset(start), Offset(end));
+        let (piece, result) = decoder.take(fetched);
+        assert_eq!(result, Ok(()));
+        (piece, decoder.position())
+    }
+
+    #[test]
+    fn everybody_sees_everything_uncommitted_and_only_the_committed_otherwise() {
+        let fetched =
+            Fetched { records: transactions(), aborted: vec![(PRODUCER, Offset(0))], ..Default::default() };
+        let (piece, position) = take(Isolation::ReadUncommitted, 0, 12, fetched.clone());
+        assert_eq!(piece.parts, [run(0, 0, 5), run(6, 5, 3), run(10, 8, 2)]);
+        assert_eq!((piece.batches.len(), position), (5, Offset(12)));
+        let (piece, position) = take(Isolation::ReadCommitted, 0, 12, fetched);
+        assert_eq!(piece.parts, [run(6, 5, 3), run(10, 8, 2)]);
+        assert_eq!((piece.batches.len(), position), (5, Offset(12)));
+    }
+
+    #[test]
+    fn an_aborted_transaction_stays_hidden_from_answer_to_answer() {
+        let whole = transactions();
+        let first = batch(0, &values(0, 5), Some(PRODUCER), None).len();
+        let mut decoder = Decoder::new(log(), RUN, Isolation::ReadCommitted, Offset(0), Offset(12));
+        let aborted = vec![(PRODUCER, Offset(0))];
+        let one = Fetched { records: whole.slice(..first), aborted: aborted.clone(), ..Default::default() };
+        assert_eq!(decoder.take(one).0.parts, []);
+        let two = Fetched { records: whole.slice(first..), aborted, ..Default::default() };
+        assert_eq!(decoder.take(two).0.parts, [run(6, 5, 3), run(10, 8, 2)]);
+    }
+
+    #[test]
+    fn records_before_the_position_and_from_the_end_on_are_left_out() {
+        let fetched = Fetched { records: transactions(), ..Default::default() };
+        let (piece, position) = take(Isolation::ReadUncommitted, 7, 11, fetched);
+        assert_eq!(piece.parts, [run(7, 6, 2), run(10, 8, 1)]);
+        assert_eq!(position, Offset(11));
+    }
+
+    #[test]
+    fn a_batch_cut_short_or_damaged_is_not_half_told() {
+        let whole = transactions();
+        let first = batch(0, &values(0, 5), Some(PRODUCER), None).len();
+        for cut in first..whole.len() {
+            let fetched = Fetched { records: whole.slice(..cut), ..Default::default() };
+            let (piece, position) = take(Isolation::ReadUncommitted, 0, 12, fetched);
+            assert!(piece.parts.first() == Some(&run(0, 0, 5)) && position >= Offset(5), "cut at {cut}");
+        }
+        let mut damaged = whole.to_vec();
+        damaged[first + 70] ^= 1;
+        let mut decoder = Decoder::new(log(), RUN, Isolation::ReadUncommitted, Offset(0), Offset(12));
+        let (piece, result) = decoder.take(Fetched { records: damaged.into(), ..Default::default() });
+        assert_eq!((piece.parts, decoder.position()), (vec![run(0, 0, 5)], Offset(5)));
+        assert!(matches!(result, Err(BadBatch::Checksum { offset: Offset(5), .. })), "{result:?}");
+    }
+
+    #[test]
+    fn foreign_records_break_a_run() {
+        let mut mixed = values(0, 4);
+        mixed[2] = Bytes::from_static(b"not ours");
+        let fetched = Fetched { records: batch(0, &mixed, None, None), ..Default::default() };
+        let (piece, _) = take(Isolation::ReadUncommitted, 0, 4, fetched);
+        assert!(matches!(&piece.parts[..], [first, Part::Foreign { offset: Offset(2), .. }, last]
+            if *first == run(0, 0, 2) && *last == run(3, 3, 1)));
+    }
+}

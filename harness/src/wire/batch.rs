@@ -267,3 +267,104 @@ impl Records {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::indexmap::IndexMap;
+    use kafka_protocol::records::{
+        Compression, Record as Encoded, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encode(values: &[Option<Vec<u8>>], base: i64, compression: Compression) -> Bytes {
+        let records = (base..).zip(values).zip(0..).map(|((offset, value), n)| Encoded {
+            transactional: false,
+            control: false,
+            delete_horizon: false,
+            partition_leader_epoch: 9,
+            producer_id: 12,
+            producer_epoch: 3,
+            timestamp_type: TimestampType::Creation,
+            offset,
+            sequence: n,
+            timestamp: 1_000 + i64::from(n),
+            key: (n % 2 == 0).then(|| Bytes::from_static(b"key")),
+            value: value.clone().map(Bytes::from),
+            headers: IndexMap::from([("header".into(), Some(Bytes::from_static(b"worth")))]),
+        });
+        let records: Vec<Encoded> = records.collect();
+        let mut bytes = bytes::BytesMut::new();
+        RecordBatchEncoder::encode(&mut bytes, &records, &RecordEncodeOptions { version: 2, compression })
+            .unwrap();
+        bytes.freeze()
+    }
+
+    fn codec() -> impl Strategy<Value = Compression> {
+        let all =
+            [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+        proptest::sample::select(all.to_vec())
+    }
+
+    fn values() -> impl Strategy<Value = Vec<Option<Vec<u8>>>> {
+        proptest::collection::vec(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200)), 1..40)
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_is_read_back(values in values(), base in 0..i64::MAX / 2, codec in codec()) {
+            let mut batches = Batches::new(encode(&values, base, codec));
+            let batch = batches.next().unwrap().unwrap();
+            prop_assert!(batches.next().is_none());
+            let last = base + i64::try_from(values.len()).unwrap() - 1;
+            let header = batch.header;
+            prop_assert_eq!((header.base_offset, header.last_offset), (Offset(base), Offset(last)));
+            prop_assert_eq!((header.leader_epoch, header.producer_id, header.producer_epoch), (9, 12, 3));
+            prop_assert_eq!(header.base_sequence, 0);
+            let records: Vec<Record> = batch.records().unwrap().collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(records.len(), values.len());
+            for ((record, value), offset) in records.iter().zip(&values).zip(base..) {
+                prop_assert_eq!(record.offset, Offset(offset));
+                prop_assert_eq!(record.value.as_deref(), value.as_deref());
+            }
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed_or_harmless_and_never_a_panic(
+            values in values(), codec in codec(), at in any::<prop::sample::Index>(), flip in 1..=255_u8,
+        ) {
+            let good = encode(&values, 5, codec);
+            let mut bytes = good.to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            let read = Batches::new(bytes.into()).next();
+            // The base offset and the leader's epoch are the broker's own and outside the checksum.
+            let outside = at < 8 || (12..16).contains(&at);
+            prop_assert!(outside || !matches!(read, Some(Ok(_))), "byte {}", at);
+        }
+
+        #[test]
+        fn noise_is_never_a_panic(noise in proptest::collection::vec(any::<u8>(), 0..300)) {
+            for batch in Batches::new(noise.into()) {
+                if let Ok(batch) = batch
+                    && let Ok(records) = batch.records()
+                {
+                    for record in records {
+                        let _ = record;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn record_fields_that_contradict_each_other_are_an_error() {
+        // A length of -1, a length beyond the end, an endless number.
+        for body in [&[1_u8][..], &[100, 0, 0], &[0xff; 12]] {
+            let mut records = Records { base: Offset(0), rest: Bytes::copy_from_slice(body), left: 2 };
+            assert!(matches!(records.next(), Some(Err(BadBatch::Structure { .. }))), "{body:?}");
+            assert!(records.next().is_none());
+        }
+    }
+}
