@@ -79,6 +79,8 @@ pub(super) struct Coverage<'c> {
     judges_gaps: bool,
     /// Deliveries in the current window.
     pub(super) deliveries: Vec<Delivery>,
+    /// Records in the current window that were polled and not handed over.
+    pub(super) only_polled: Vec<Delivery>,
     /// Records below this offset are known to be committed past.
     committed: Option<(i64, Sighting)>,
     /// The trailing stretch of records that were not delivered, not yet known to be passed over.
@@ -87,11 +89,13 @@ pub(super) struct Coverage<'c> {
     findings: Findings,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Gap {
     count: u64,
     first: (i64, Value),
     last: (i64, Value),
+    /// Who polled the first record without handing it over.
+    polled: Vec<Sighting>,
 }
 
 /// Who was delivered a record twice, and why.
@@ -116,6 +120,7 @@ impl<'c> Coverage<'c> {
             counts: GroupCounts { records_hand_over, ..GroupCounts::default() },
             judges_gaps: judges_gaps && !context.groups[group].truncated,
             deliveries: Vec::new(),
+            only_polled: Vec::new(),
             committed,
             open_gap: None,
             open_again: None,
@@ -132,7 +137,7 @@ impl<'c> Coverage<'c> {
         for delivery in &deliveries {
             self.counts.delivered += u64::from(delivery.end - delivery.start);
             if delivery.start > covered {
-                self.gap(window, covered..delivery.start);
+                self.gap(window, covered..delivery.start, timing);
             }
             self.passed(delivery, window, timing);
             overlaps |= delivery.start < covered;
@@ -142,7 +147,7 @@ impl<'c> Coverage<'c> {
         }
         let length = u32::try_from(window.chunk.len()).unwrap_or(u32::MAX);
         if covered < length {
-            self.gap(window, covered..length);
+            self.gap(window, covered..length, timing);
         }
         if overlaps {
             let mut timed: Vec<Timed> = deliveries.iter().flat_map(timing).collect();
@@ -151,31 +156,48 @@ impl<'c> Coverage<'c> {
         }
         deliveries.clear();
         self.deliveries = deliveries;
+        self.only_polled.clear();
     }
 
     /// Notes records that were not delivered.
-    fn gap(&mut self, window: Window<'_>, range: Range<u32>) {
+    fn gap(&mut self, window: Window<'_>, range: Range<u32>, timing: Timing<'_>) {
         let (mut start, end) = (range.start as usize, range.end as usize);
         if let Some((next, seen)) = self.committed.clone() {
             let passed = window.place(next).clamp(start, end);
             if passed > start {
-                self.extend_gap(window, start..passed);
+                self.extend_gap(window, start..passed, timing);
                 self.close_gap(seen);
                 start = passed;
             }
         }
-        self.extend_gap(window, start..end);
+        self.extend_gap(window, start..end, timing);
     }
 
-    fn extend_gap(&mut self, window: Window<'_>, range: Range<usize>) {
+    fn extend_gap(&mut self, window: Window<'_>, range: Range<usize>, timing: Timing<'_>) {
         if range.is_empty() {
             return;
         }
         let (first, last) = (window.record(range.start), window.record(range.end - 1));
         let count = range.len() as u64;
-        let gap = self.open_gap.get_or_insert(Gap { count: 0, first, last });
-        gap.count += count;
-        gap.last = last;
+        if let Some(gap) = &mut self.open_gap {
+            gap.count += count;
+            gap.last = last;
+            return;
+        }
+        let polled = self.only_polled_at(range.start, first, timing);
+        self.open_gap = Some(Gap { count, first, last, polled });
+    }
+
+    /// Who polled a record that nobody handed over, and whether that member died.
+    fn only_polled_at(&self, at: usize, (offset, value): (i64, Value), timing: Timing<'_>) -> Vec<Sighting> {
+        let covers = |delivery: &&Delivery| (delivery.start as usize..delivery.end as usize).contains(&at);
+        let polled = self.only_polled.iter().filter(covers).flat_map(timing);
+        let Some(poll) = polled.filter(|poll| poll.end as usize > at).min() else { return Vec::new() };
+        let process = poll.receiver.process;
+        let mut seen = vec![Sighting::Polled { process, value, offset: Offset(offset), time: poll.time }];
+        let died = self.context.crashed(process).flatten();
+        seen.extend(died.map(|time| Sighting::Crashed { process, time }));
+        seen
     }
 
     /// Notes that the group went on behind the open gap.
@@ -193,6 +215,9 @@ impl<'c> Coverage<'c> {
     fn close_gap(&mut self, seen: Sighting) {
         let Some(gap) = self.open_gap.take().filter(|_| self.judges_gaps) else { return };
         let (offset, value) = gap.first;
+        let mut sightings = vec![Sighting::InLog { value, offset: Offset(offset) }];
+        sightings.extend(gap.polled);
+        sightings.push(seen);
         self.findings.push(Finding {
             anomaly: Anomaly::Undelivered,
             log: self.log,
@@ -202,7 +227,7 @@ impl<'c> Coverage<'c> {
             last: Some(gap.last.1),
             offsets: Some((Offset(offset), Offset(gap.last.0))),
             cause: None,
-            sightings: vec![Sighting::InLog { value, offset: Offset(offset) }, seen],
+            sightings,
         });
     }
 
@@ -292,7 +317,7 @@ impl<'c> Coverage<'c> {
         if let Some((_, _, finding)) = self.open_again.take() {
             self.findings.push(finding);
         }
-        self.counts.not_drained = self.open_gap.map_or(0, |gap| gap.count);
+        self.counts.not_drained = self.open_gap.as_ref().map_or(0, |gap| gap.count);
         let name = self.context.groups[self.group].name.clone();
         self.findings.groups.insert(name, self.counts);
         self.findings

@@ -288,21 +288,23 @@ impl<'h> Sweep<'h> {
     fn deliver(&mut self, piece: &Piece, slot: usize, place: usize, count: usize) {
         let Some(group) = piece.group else { return };
         let coverage = &mut self.groups[group];
+        let (by_hand_over, only_polled) = (coverage.counts.records_hand_over, &mut coverage.only_polled);
+        let deliveries = &mut coverage.deliveries;
         let mut push = |from: usize, to: usize| {
             let start = place + (from - piece.pos);
             let source = Source::Piece(slot, from);
             let (start, end) = (small(start), small(start + (to - from)));
-            match coverage.deliveries.last_mut() {
+            match deliveries.last_mut() {
                 Some(Delivery { end: until, source: Source::Piece(before, first), start: began })
                     if *until == start && *before == slot && *first + (start - *began) as usize == from =>
                 {
                     *until = end;
                 }
-                _ => coverage.deliveries.push(Delivery { start, end, source }),
+                _ => deliveries.push(Delivery { start, end, source }),
             }
         };
         let stop = piece.pos + count;
-        if piece.all_handed || !coverage.counts.records_hand_over {
+        if piece.all_handed || !by_hand_over {
             push(piece.pos, stop);
             return;
         }
@@ -312,6 +314,12 @@ impl<'h> Sweep<'h> {
             let (from, to) = (start.max(piece.pos), handed.min(stop));
             if from < to {
                 push(from, to);
+            }
+            let (from, to) = (handed.max(piece.pos), piece.chunk.poll_end(poll).min(stop));
+            if from < to {
+                let at = place + (from - piece.pos);
+                let (start, end) = (small(at), small(at + (to - from)));
+                only_polled.push(Delivery { start, end, source: Source::Piece(slot, from) });
             }
             poll += 1;
         }
@@ -378,7 +386,8 @@ fn by_poll(piece: &Piece, record: usize, delivery: &Delivery, by_hand_over: bool
         let stop = piece.chunk.poll_end(poll);
         let end = delivery.end.min(start + small(stop - at));
         let span = &piece.chunk.polls[poll];
-        let time = nanos(if by_hand_over { span.handed_at } else { span.returned });
+        let was_handed = by_hand_over && at < span.start as usize + span.handed as usize;
+        let time = nanos(if was_handed { span.handed_at } else { span.returned });
         let order = (piece.place.0, piece.place.1, at);
         timed.push(Timed { start, end, time, receiver: piece.receiver, order });
         at += (end - start) as usize;

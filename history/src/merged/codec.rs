@@ -110,11 +110,7 @@ fn put_block(numbers: &[u64; BLOCK], out: &mut Vec<u8>) {
     for number in numbers {
         bits[(64 - number.wrapping_sub(base).leading_zeros()) as usize] += 1;
     }
-    let cost = |width: usize| {
-        let patches: usize = (width + 1..65).map(|len| bits[len] * (1 + (len - width).div_ceil(7))).sum();
-        16 * width + patches
-    };
-    let width = (0u8..=32).min_by_key(|&width| cost(width.into())).unwrap_or(32);
+    let width = cheapest_width(&bits);
     let mut low = [0u32; BLOCK];
     let mut patches = 0u8;
     for (low, number) in low.iter_mut().zip(numbers) {
@@ -133,6 +129,28 @@ fn put_block(numbers: &[u64; BLOCK], out: &mut Vec<u8>) {
             put_varint(high, out);
         }
     }
+}
+
+/// The width that takes the fewest bytes, given how many numbers need each number of bits.
+fn cheapest_width(bits: &[usize; 65]) -> u8 {
+    // Usually a handful of lengths occur.
+    let mut lengths = [(0, 0); 65];
+    let mut found = 0;
+    for (length, &count) in bits.iter().enumerate().filter(|&(_, &count)| count > 0) {
+        lengths[found] = (length, count);
+        found += 1;
+    }
+    let lengths = &lengths[..found];
+    let greatest = lengths.last().map_or(0, |last| last.0).min(32);
+    let cost = |width: usize| {
+        let longer = lengths.iter().rev().take_while(|&&(length, _)| length > width);
+        let patches: usize = longer.map(|&(length, count)| count * (1 + (length - width).div_ceil(7))).sum();
+        16 * width + patches
+    };
+    (0u8..=32)
+        .take_while(|&width| usize::from(width) <= greatest)
+        .min_by_key(|&width| cost(width.into()))
+        .unwrap_or(32)
 }
 
 struct Head {
