@@ -55,6 +55,16 @@ pub enum FetchError {
         /// What exists.
         exist: Vec<String>,
     },
+    /// Nobody could be asked whether it was released.
+    #[error("Kafka {given} is none of the releases that this program knows{}, and Maven could not get it: {said}; known: {}", did_you_mean(.nearest.as_deref()), KNOWN.join(" "))]
+    UnconfirmedVersion {
+        /// What was asked for.
+        given: String,
+        /// The most similar one that is known.
+        nearest: Option<String>,
+        /// Maven's words.
+        said: String,
+    },
     /// Maven is missing, or failed.
     #[error(transparent)]
     Maven(#[from] MavenError),
@@ -133,7 +143,8 @@ impl Cache {
     }
 
     fn resolve(&self, given: &str, version: Version, folder: &Path) -> Result<(), FetchError> {
-        let fresh = self.root.join("kafka").join(format!(".{given}.{}", std::process::id()));
+        // One name, not one for each process: what a killed holder of the lock left is replaced here.
+        let fresh = self.root.join("kafka").join(format!(".{given}.new"));
         let failed = |error| FetchError::File { path: fresh.clone(), error };
         let _ = fs::remove_dir_all(&fresh);
         fs::create_dir_all(&fresh).map_err(failed)?;

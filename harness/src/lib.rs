@@ -1,5 +1,6 @@
 //! The shell around the pure crates: spec and plan, the lab, the Kafka cluster, supervision, the run.
 
+mod bound;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

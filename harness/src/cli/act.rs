@@ -132,9 +132,11 @@ impl Session {
                     }
                 }
             }
-            Err(error @ (FetchError::NotAVersion { .. } | FetchError::UnknownVersion { .. })) => {
-                self.error(&error.to_string(), ExitCode::Usage)
-            }
+            Err(
+                error @ (FetchError::NotAVersion { .. }
+                | FetchError::UnknownVersion { .. }
+                | FetchError::UnconfirmedVersion { .. }),
+            ) => self.error(&error.to_string(), ExitCode::Usage),
             Err(error @ (FetchError::NoCache | FetchError::Maven(_))) => {
                 self.error(&error.to_string(), ExitCode::Unavailable)
             }

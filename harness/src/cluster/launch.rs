@@ -1,7 +1,7 @@
 //! How one node is laid out on disk and started.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
@@ -35,13 +35,20 @@ impl<S: Site> Launcher<S> {
         Launcher { site, plan, dirs, prepared, addresses, exits }
     }
 
+    /// Where nodes keep temporary files: with their data, which ends with the run.
+    fn temporary(&self) -> PathBuf {
+        self.dirs.data.join("tmp")
+    }
+
     /// Storage, properties and logging of a node.
     pub(super) fn provision(&self, member: Member, properties: &str) -> Result<(), ClusterError> {
         let name = member.name();
         let logs = self.dirs.logs.join(&name);
         self.prepared.storage.copy(member, &self.dirs.data.join(&name))?;
-        fs::create_dir_all(&logs)
-            .map_err(|error| ClusterError::File { what: logs.display().to_string(), error })?;
+        for folder in [&logs, &self.temporary()] {
+            fs::create_dir_all(folder)
+                .map_err(|error| ClusterError::File { what: folder.display().to_string(), error })?;
+        }
         write(&logs.join("server.properties"), properties)?;
         let (file, text, _) = logging::configuration(self.prepared.release.version, &logs);
         write(&logs.join(file), &text)
@@ -62,6 +69,10 @@ impl<S: Site> Launcher<S> {
         let jvm =
             Jvm { java: &prepared.java, release: &prepared.release, heap_mib: self.plan.heap_mib, archive };
         let mut command = self.site.command(&name, prepared.java.program.as_os_str());
+        // Native libraries of the compression codecs, and what the JVM says when it crashes, would otherwise stay in
+        // the machine's temporary folder and in the user's current one.
+        command.arg(format!("-Djava.io.tmpdir={}", self.temporary().display()));
+        command.arg(format!("-XX:ErrorFile={}", logs.join(format!("crash-{life}.log")).display()));
         command.args(jvm.arguments(prepared.release.server_class()?, &logs, &logging_option, life));
         command.arg(logs.join("server.properties"));
         let console = logs.join(logging::CONSOLE_LOG);

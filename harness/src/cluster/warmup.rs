@@ -98,7 +98,8 @@ struct Warmup<S> {
 impl<S: Site> Warmup<S> {
     /// Writes the archive under another name and renames it, so that what has the name is whole.
     async fn make(&self, name: &Path) -> Result<(), ClusterError> {
-        let fresh = name.with_extension(format!("{}.new", std::process::id()));
+        // One name, not one for each process: what a killed holder of the lock left is replaced here.
+        let fresh = name.with_extension("new");
         let failed = |error| ClusterError::File { what: fresh.display().to_string(), error };
         if let Some(folder) = name.parent() {
             fs::create_dir_all(folder).map_err(failed)?;

@@ -80,12 +80,18 @@ pub(super) fn copy_jars(given: &str, version: Version, folder: &Path) -> Result<
             });
         }
     }
-    Err(MavenError::Failed { version: given.to_owned(), said }.into())
+    if KNOWN.contains(&given) {
+        return Err(MavenError::Failed { version: given.to_owned(), said }.into());
+    }
+    let nearest = nearest(given, &KNOWN.map(str::to_owned));
+    Err(FetchError::UnconfirmedVersion { given: given.to_owned(), nearest, said })
 }
 
 fn run(mut command: Command, program: &Path) -> Result<Output, MavenError> {
     command.stdin(Stdio::null());
-    command.output().map_err(|error| MavenError::Start { program: program.to_owned(), error })
+    crate::bound::to_this_life(&mut command)
+        .output()
+        .map_err(|error| MavenError::Start { program: program.to_owned(), error })
 }
 
 /// The lines that Maven marks as errors, without its advice to run it again.

@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "shell: runs Kafka's storage tool")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -77,10 +78,14 @@ impl Storage {
         if folder.is_dir() {
             return Ok(Storage { folder });
         }
-        let fresh = base.join(format!(".{name}.{}", std::process::id()));
+        // One name, not one for each process: what a killed holder of the lock left is replaced here.
+        let fresh = base.join(format!(".{name}.new"));
         let failed = |error| StorageError::File { path: fresh.clone(), error };
         let _ = fs::remove_dir_all(&fresh);
         fs::create_dir_all(&fresh).map_err(failed)?;
+        // Without the spec's own properties: the cache serves all specs, and a value that Kafka refuses is for the
+        // broker to refuse, with its log kept in the run directory.
+        let plan = &KafkaPlan { server: BTreeMap::new(), ..plan.clone() };
         let made = Format { release, java, plan, features: &features, folder: &fresh }.all(&members);
         let made = made.and_then(|()| fs::rename(&fresh, &folder).map_err(failed));
         let _ = fs::remove_dir_all(&fresh);
@@ -139,14 +144,16 @@ impl Format<'_> {
         fs::write(&config, text).map_err(|error| StorageError::File { path: config.clone(), error })?;
         let mut command = Command::new(&self.java.program);
         command
-            .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m", "-cp"])
+            .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xmx128m", "-cp"])
             .arg(self.release.class_path());
         command.args([class, "format", "-t", CLUSTER_ID, "-c"]).arg(&config);
         for feature in self.features {
             command.arg("--feature").arg(feature);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().map_err(|error| StorageError::File { path: self.java.program.clone(), error })
+        crate::bound::to_this_life(&mut command)
+            .spawn()
+            .map_err(|error| StorageError::File { path: self.java.program.clone(), error })
     }
 }
 

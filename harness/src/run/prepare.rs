@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cluster::Prepared;
 use crate::controller::{RUN_SCHEMA, RunFile};
-use crate::fetch::{Cache, FetchError, Fetched, MavenError};
+use crate::fetch::{Cache, FetchError, Fetched};
 use crate::kafka::archive;
 use crate::kafka::java::{Java, JavaError};
 use crate::kafka::jvm::ArchiveUse;
@@ -67,7 +67,7 @@ impl PrepareError {
     /// Whether the machine lacks something, as opposed to a failure of ours.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            PrepareError::Fetch(FetchError::Maven(MavenError::Missing { .. })) => true,
+            PrepareError::Fetch(FetchError::Maven(_) | FetchError::NoCache) => true,
             PrepareError::Java(_) | PrepareError::NoRoom { .. } | PrepareError::NoMemory { .. } => true,
             PrepareError::Fetch(_) | PrepareError::Storage(_) | PrepareError::System { .. } => false,
         }
@@ -77,7 +77,11 @@ impl PrepareError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            PrepareError::Fetch(FetchError::UnknownVersion { .. } | FetchError::NotAVersion { .. })
+            PrepareError::Fetch(
+                FetchError::UnknownVersion { .. }
+                    | FetchError::UnconfirmedVersion { .. }
+                    | FetchError::NotAVersion { .. }
+            )
         )
     }
 }
