@@ -8,6 +8,7 @@
 //! What happens is written to the harness's own journal (process 0) as it happens, so that a run that is cut off
 //! at any moment can still be judged by what was recorded.
 
+mod disk;
 mod phases;
 mod setting;
 
@@ -100,8 +101,13 @@ pub enum Ending {
 /// # Errors
 /// When the run could not be done; what was recorded until then stays.
 pub async fn run(run_dir: &Path) -> Result<Ending, RunError> {
-    let mut controller = Controller::provision(run_dir).await?;
-    let result = controller.phases().await;
+    let mut controller = match Controller::provision(run_dir).await {
+        Ok(Some(controller)) => controller,
+        Ok(None) => return Ok(Ending::Interrupted),
+        Err(error) => return Err(disk::blamed(run_dir, error)),
+    };
+    // Before the clean-up, which may give the space back that was missing.
+    let result = controller.phases().await.map_err(|error| disk::blamed(run_dir, error));
     controller.progress.finish();
     let ending = if controller.interrupted { Ending::Interrupted } else { Ending::Complete };
     // Killing comes first, so that an error of the run is not hidden by one of its end.

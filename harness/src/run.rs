@@ -22,6 +22,12 @@ pub use prepare::PrepareError;
 /// First argument of the hidden call that is the controller.
 pub const LAB_RUN: &str = "lab-run";
 
+/// Exit status of a controller that the user interrupted; also that of one that died of SIGINT before it listened.
+const INTERRUPTED: u8 = 130;
+
+/// Exit status of a controller that failed and said why.
+const FAILED: u8 = 1;
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -90,23 +96,61 @@ pub fn run(order: &Order) -> Result<Outcome, OrderError> {
     run.write_json("run.json", &file)?;
     run.write_text("plan.json", &order.plan.json())?;
     let ended = enter(run.path())?;
-    let verdict = judge::judge_run(&run)?;
+    if !order.keep_data {
+        // Whoever ended the controller kept it from doing so. What cannot be removed now is only disk space.
+        let _ = std::fs::remove_dir_all(run.path().join("data"));
+    }
+    let verdict = match judge::judge_run(&run) {
+        Ok(verdict) => verdict,
+        Err(JudgeError::Nothing(_)) if ended == End::Interrupted => {
+            anstream::eprintln!("interrupted before anything was recorded");
+            return Ok(Outcome { run, verdict: None, exit: ExitCode::Interrupted });
+        }
+        Err(error) => return Err(error.into()),
+    };
     let exit = match ended {
-        Ended::Exited(0) => ExitCode::of(&verdict),
-        Ended::Exited(130) => ExitCode::Interrupted,
-        Ended::Exited(_) | Ended::Killed(_) => ExitCode::Internal,
+        End::Complete => ExitCode::of(&verdict),
+        End::Interrupted => ExitCode::Interrupted,
+        End::Failed => ExitCode::Internal,
     };
     Ok(Outcome { run, verdict: Some(verdict), exit })
 }
 
-/// Runs the controller of a run directory in a lab of its own, until the lab is gone.
-fn enter(run_dir: &Path) -> Result<Ended, LabError> {
+/// How the inside of a run ended, as the outside sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// All phases were gone through.
+    Complete,
+    /// The user interrupted, once or twice.
+    Interrupted,
+    /// It failed, or was killed.
+    Failed,
+}
+
+/// Runs the controller of a run directory in a lab of its own, until the lab is gone; says what the controller
+/// could not say itself.
+fn enter(run_dir: &Path) -> Result<End, LabError> {
     let arguments = vec![OsString::from(LAB_RUN), run_dir.as_os_str().to_owned()];
-    lab::enter(arguments, |times| {
+    let mut interrupts = 0;
+    let ended = lab::enter(arguments, |times| {
+        interrupts = times;
         if times > 1 {
             anstream::eprintln!("stopping at once; what was recorded is kept");
         }
-    })
+    })?;
+    let how = match ended {
+        Ended::Exited(0) => return Ok(End::Complete),
+        Ended::Exited(INTERRUPTED) => return Ok(End::Interrupted),
+        Ended::Exited(_) | Ended::Killed(_) if interrupts > 1 => return Ok(End::Interrupted),
+        Ended::Exited(FAILED) => return Ok(End::Failed),
+        Ended::Exited(status) => format!("ended with status {status}"),
+        Ended::Killed(signal) => format!("was killed by signal {signal}"),
+    };
+    anstream::eprintln!(
+        "error: the inside of the run {how}; what was recorded until then is judged\n  the run directory is kept: {}",
+        run_dir.display()
+    );
+    Ok(End::Failed)
 }
 
 /// The inside of [`enter`]: the controller. Returns the exit status of its process.
@@ -118,10 +162,10 @@ pub fn inside(run_dir: &Path) -> u8 {
     };
     match ended {
         Ok(controller::Ending::Complete) => 0,
-        Ok(controller::Ending::Interrupted) => 130,
+        Ok(controller::Ending::Interrupted) => INTERRUPTED,
         Err(error) => {
             anstream::eprintln!("error: {error}\n  the run directory is kept: {}", run_dir.display());
-            1
+            FAILED
         }
     }
 }

@@ -20,7 +20,7 @@ use workloads::protocol::Gate;
 
 use super::{Controller, Leaders};
 use crate::clock;
-use crate::cluster::{Archive, Cluster, ClusterError, Dirs, Prepared, Site, ensure_archive};
+use crate::cluster::{Archive, Cluster, ClusterError, Dirs, NodeExit, Prepared, Site, ensure_archive};
 use crate::fetch::Cache;
 use crate::inject::InjectError;
 use crate::kafka::jvm::ArchiveUse;
@@ -105,6 +105,16 @@ pub enum RunError {
     /// The harness's journal.
     #[error(transparent)]
     Journal(#[from] history::journal::JournalError),
+    /// No space left, whatever failed because of it.
+    #[error("no space left on device ({} KiB left for {}), and so: {error}; free some, and `onceproof check` judges what was recorded", .left >> 10, .path.display())]
+    DiskFull {
+        /// The run directory.
+        path: PathBuf,
+        /// Bytes left.
+        left: u64,
+        /// What failed first.
+        error: Box<RunError>,
+    },
     /// Clients that never worked.
     #[error("not every client worked within {waited:?}: {}", .who.join(", "))]
     NotWarm {
@@ -151,35 +161,29 @@ impl Site for Lab {
 }
 
 impl Controller {
-    /// The lab, a ready cluster with its topics, and everything that watches them.
-    pub(super) async fn provision(run_dir: &Path) -> Result<Self, RunError> {
+    /// The lab, a ready cluster with its topics, and everything that watches them; none when interrupted meanwhile.
+    pub(super) async fn provision(run_dir: &Path) -> Result<Option<Self>, RunError> {
         let file: RunFile = document(&run_dir.join("run.json"))?;
         let plan_file = run_dir.join("plan.json");
         let text = std::fs::read_to_string(&plan_file)
             .map_err(|error| RunError::Document { path: plan_file, why: error.to_string() })?;
         let plan = Plan::from_json(&text)?;
-        let interrupt = signal(SignalKind::interrupt())
+        let mut interrupt = signal(SignalKind::interrupt())
             .map_err(|error| RunError::System { what: "listen for interrupts", error })?;
         let mut progress = Progress::new();
         let expected = plan.phases.warm_up + plan.phases.storm + plan.phases.calm + Duration::from_secs(15);
         progress.phase("provision", expected);
         let journal = own_journal(run_dir, file.run)?;
         let lab = Arc::new(Lab::start(&lab_plan(&plan))?);
-        let mut prepared = file.prepared.clone();
-        if prepared.archive == ArchiveUse::None {
-            progress.say("making the class archive of this Kafka release, once");
-        }
-        let cache = Cache { root: file.cache.clone() };
-        let became =
-            ensure_archive(&lab, &cache, &plan.kafka, &mut prepared, run_dir.join("warm-up")).await?;
-        if let Archive::Impossible(why) = became {
-            progress.say(&format!("no class archive, so nodes start more slowly: {why}"));
-        }
         let (node_exits, from_nodes) = mpsc::channel(QUEUE);
-        let dirs = Dirs { logs: run_dir.join("logs"), data: run_dir.join("data") };
-        let cluster = Cluster::start(Arc::clone(&lab), plan.kafka.clone(), prepared, dirs, node_exits)?;
-        cluster.ready(plan.limits.start).await?;
-        create_topics(&cluster, &plan).await?;
+        let cluster = tokio::select! {
+            biased;
+            _ = interrupt.recv() => {
+                progress.say("interrupted before the cluster was ready");
+                return Ok(None);
+            }
+            cluster = ready_cluster(run_dir, &file, &plan, (&lab, &mut progress), node_exits) => cluster?,
+        };
         progress.say("the cluster is ready");
         let topics: Vec<String> = plan.topics.iter().map(|topic| topic.name.clone()).collect();
         let observer = Observer::start(&cluster.brokers(), &topics);
@@ -192,7 +196,7 @@ impl Controller {
         };
         let site: Arc<dyn Site> = Arc::new(Arc::clone(&lab));
         let workers = Supervisor::new(&plan, setting, site, worker_events);
-        Ok(Self {
+        Ok(Some(Self {
             run_dir: run_dir.to_owned(),
             storm: Storm::new(plan.faults.clone()),
             file,
@@ -212,7 +216,7 @@ impl Controller {
             interrupt,
             interrupted: false,
             last_change: clock::now(),
-        })
+        }))
     }
 
     /// Removes what a run leaves in its directory and nobody needs: Kafka's own data, unless it is to be kept.
@@ -222,6 +226,30 @@ impl Controller {
             let _ = std::fs::remove_dir_all(self.run_dir.join("data"));
         }
     }
+}
+
+/// A cluster that takes records, with the plan's topics.
+async fn ready_cluster(
+    run_dir: &Path,
+    file: &RunFile,
+    plan: &Plan,
+    (lab, progress): (&Arc<Lab>, &mut Progress),
+    exits: mpsc::Sender<NodeExit>,
+) -> Result<Cluster<Arc<Lab>>, RunError> {
+    let mut prepared = file.prepared.clone();
+    if prepared.archive == ArchiveUse::None {
+        progress.say("making the class archive of this Kafka release, once");
+    }
+    let cache = Cache { root: file.cache.clone() };
+    let became = ensure_archive(lab, &cache, &plan.kafka, &mut prepared, run_dir.join("warm-up")).await?;
+    if let Archive::Impossible(why) = became {
+        progress.say(&format!("no class archive, so nodes start more slowly: {why}"));
+    }
+    let dirs = Dirs { logs: run_dir.join("logs"), data: run_dir.join("data") };
+    let cluster = Cluster::start(Arc::clone(lab), plan.kafka.clone(), prepared, dirs, exits)?;
+    cluster.ready(plan.limits.start).await?;
+    create_topics(&cluster, plan).await?;
+    Ok(cluster)
 }
 
 /// The harness's own journal.

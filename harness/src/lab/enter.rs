@@ -18,8 +18,10 @@ use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::waitpid;
 use nix::unistd::{geteuid, pipe2};
 
 use super::LabError;
@@ -93,6 +95,7 @@ impl Entry {
     pub fn start(self) -> Result<Running, LabError> {
         let (control_read, control_write) = pipe2(OFlag::O_CLOEXEC).map_err(enter_failed)?;
         let (report_read, report_write) = pipe2(OFlag::O_CLOEXEC).map_err(enter_failed)?;
+        prctl::set_child_subreaper(true).map_err(enter_failed)?;
         let mask = interrupts();
         let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(enter_failed)?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC).map_err(enter_failed)?;
@@ -163,6 +166,9 @@ impl Running {
             let (ended, signalled) = (ready(&fds[0]), ready(&fds[1]));
             if ended {
                 let status = self.gate.wait().map_err(LabError::Enter)?;
+                if status.signal().is_some() {
+                    await_orphans();
+                }
                 let code = status.code().map(|code| Ended::Exited(u8::try_from(code).unwrap_or(255)));
                 return Ok(code.unwrap_or(Ended::Killed(status.signal().unwrap_or(0))));
             }
@@ -193,6 +199,12 @@ fn interrupts() -> SigSet {
     let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     let heard = |signal: &Signal| ignored >> (*signal as u32 - 1) & 1 == 0;
     [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().filter(heard).collect()
+}
+
+/// Waits for the init of a lab whose gate was killed: this process has adopted it, and when it is reaped everything
+/// in the lab is gone. The lab was the only child.
+fn await_orphans() {
+    while !matches!(waitpid(None, None), Err(error) if error != nix::Error::EINTR) {}
 }
 
 fn pidfd(pid: u32) -> io::Result<OwnedFd> {

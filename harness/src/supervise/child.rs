@@ -74,7 +74,12 @@ impl Child {
             let _ = events.send(WorkerEvent::Ended(client, process, how)).await;
         });
         let line = to_line(config).map_err(io::Error::other)?;
-        stdin.write_all(format!("{line}\n").as_bytes()).await?;
+        match stdin.write_all(format!("{line}\n").as_bytes()).await {
+            Ok(()) => {}
+            // It ended before it read anything; its end is announced with what it said, which tells more.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(error),
+        }
         Ok(Child { pid, stdin, gone })
     }
 

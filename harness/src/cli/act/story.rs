@@ -1,5 +1,6 @@
 //! The commands that end in a verdict: run, check, report; and doctor, which says whether there can be one.
 
+use std::error::Error;
 use std::path::Path;
 
 use checker::question::Question;
@@ -38,7 +39,7 @@ impl Session {
                 };
                 if shown == ExitCode::Met { outcome.exit } else { shown }
             }
-            Err(error) => self.error(&error.to_string(), error.exit()),
+            Err(error) => self.error(&chain(&error), error.exit()),
         }
     }
 
@@ -56,7 +57,10 @@ impl Session {
             return self.error("--claim is for history files: a run brings its own claim", ExitCode::Usage);
         }
         match self.stored(&args.what, &args.kept) {
-            Ok((run, title)) => self.judged(judge::judge_run(&run), &title, Some(run.path())),
+            Ok((mut run, title)) => match run.lock() {
+                Ok(()) => self.judged(judge::judge_run(&run), &title, Some(run.path())),
+                Err(error) => self.error(&chain(&error), ExitCode::Usage),
+            },
             Err(code) => code,
         }
     }
@@ -86,8 +90,8 @@ impl Session {
     fn stored(&self, name: &str, kept: &Kept) -> Result<(RunDir, String), ExitCode> {
         let run = Store::new(&kept.store)
             .find(name)
-            .map_err(|error| self.error(&error.to_string(), ExitCode::Usage))?;
-        let plan = judge::plan_of(&run).map_err(|error| self.error(&error.to_string(), ExitCode::Usage))?;
+            .map_err(|error| self.error(&chain(&error), ExitCode::Usage))?;
+        let plan = judge::plan_of(&run).map_err(|error| self.error(&chain(&error), ExitCode::Usage))?;
         Ok((run, plan.spec))
     }
 
@@ -97,7 +101,7 @@ impl Session {
                 let shown = self.verdict(&verdict, title, place);
                 if shown == ExitCode::Met { ExitCode::of(&verdict) } else { shown }
             }
-            Err(error) => self.error(&error.to_string(), ExitCode::Usage),
+            Err(error) => self.error(&chain(&error), ExitCode::Usage),
         }
     }
 
@@ -116,4 +120,19 @@ impl Session {
             Err(error) => self.error(&format!("the verdict cannot be written: {error}"), ExitCode::Internal),
         }
     }
+}
+
+/// An error with its causes, each said once.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
 }
