@@ -100,7 +100,7 @@ fn nothing_is_left_and_everything_is_readable_after_kill_9_at_any_moment() {
         survived += u32::from(exit == 137);
         println!(
             "kill {number}: {spec}, {delay:?} into {phase}, exit {exit}, {} namespaces gone, {story}",
-            labs.len()
+            labs.namespaces
         );
     }
     println!(
@@ -122,7 +122,7 @@ fn what_was_recorded_is_judged_when_the_inside_is_killed() {
         let mut playing = Playing::start(stage.command(&["run", "short.toml", "--message-format", "json"]));
         assert!(playing.reaches("phase storm"), "{:#?}", playing.said);
         let labs = before.labs(&stage);
-        assert!(labs.len() > 5, "{who}: {labs:?}");
+        assert!(labs.namespaces > 5, "{who}: {labs:?}");
         let victim = (0..depth).fold(playing.pid(), |pid, _| child_of(pid));
         kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
         let ended = playing.ended();
@@ -158,5 +158,5 @@ fn maven_ends_with_the_program() {
     assert!(traces::processes_of(stage.path()).len() > 1);
     playing.signal(Signal::SIGKILL);
     playing.ended();
-    before.all_gone(&stage, &std::collections::BTreeSet::new());
+    before.all_gone(&stage, &traces::Labs::default());
 }

@@ -1,7 +1,7 @@
 //! Specs that are wrong: refused with the place and the fix, or, where only Kafka knows, with Kafka's own words.
 
 use super::stage::{Ended, SHORT, Stage, turn};
-use super::traces::Before;
+use super::traces::{self, Before};
 
 /// What the program says to a spoilt spec.
 fn told(stage: &Stage, from: &str, to: &str) -> Ended {
@@ -44,7 +44,7 @@ fn a_broker_that_refuses_to_start_is_quoted_and_its_run_is_kept() {
     let _turn = turn();
     let (stage, before) = (Stage::new(), Before::look());
     let ended = told(&stage, "brokers = 1", "brokers = 1\nserver = { \"log.retention.bytes\" = \"abc\" }");
-    before.all_gone(&stage, &std::collections::BTreeSet::new());
+    before.all_gone(&stage, &traces::Labs::default());
     assert_eq!(ended.exit, 70, "{ended:?}");
     for words in ["before the cluster was ready", "log.retention.bytes", "abc", "the run directory is kept"] {
         assert!(ended.err.contains(words), "{words:?} is missing: {}", ended.err);

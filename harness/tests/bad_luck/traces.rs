@@ -10,6 +10,15 @@ use super::stage::Stage;
 /// Links in `/proc/PID/ns` that make a lab.
 const KINDS: [&str; 5] = ["net", "mnt", "pid", "uts", "ipc"];
 
+/// The labs of a stage at some moment. A namespace lives as long as somebody is in it; its number says little
+/// afterwards, because the kernel gives it to the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Labs {
+    pub(crate) namespaces: usize,
+    /// When each process started, and its id: ids are used again as well.
+    members: BTreeSet<(u64, String)>,
+}
+
 /// The machine before a run.
 pub(crate) struct Before {
     mounts: BTreeSet<String>,
@@ -23,24 +32,31 @@ impl Before {
         Self { mounts: mounts(), devices: devices(), own }
     }
 
-    /// The namespaces that the processes of a stage have made, to look for when it is over.
-    pub(crate) fn labs(&self, stage: &Stage) -> BTreeSet<String> {
-        let processes = processes_of(stage.path()).into_iter();
-        let all = processes.flat_map(|pid| namespaces(Path::new(&format!("/proc/{pid}"))));
-        all.filter(|link| !self.own.contains(link)).collect()
+    /// The namespaces that the processes of a stage have made, and everybody in them.
+    pub(crate) fn labs(&self, stage: &Stage) -> Labs {
+        let within = |pid: &String| namespaces(Path::new(&format!("/proc/{pid}")));
+        let made: BTreeSet<String> = processes_of(stage.path())
+            .iter()
+            .flat_map(within)
+            .filter(|link| !self.own.contains(link))
+            .collect();
+        let lives = |pid: &String| within(pid).iter().any(|link| made.contains(link));
+        let members = all_processes().into_iter().filter(lives);
+        let members = members.filter_map(|pid| Some((started(&pid)?, pid))).collect();
+        Labs { namespaces: made.len(), members }
     }
 
     /// Waits until nothing is left of a stage and its labs, up to five seconds.
-    pub(crate) fn all_gone(&self, stage: &Stage, labs: &BTreeSet<String>) {
+    pub(crate) fn all_gone(&self, stage: &Stage, labs: &Labs) {
         self.wait(stage, labs, None);
     }
 
     /// The same, save a process of the test itself.
     pub(crate) fn all_gone_but(&self, stage: &Stage, ours: &str) {
-        self.wait(stage, &BTreeSet::new(), Some(ours));
+        self.wait(stage, &Labs::default(), Some(ours));
     }
 
-    fn wait(&self, stage: &Stage, labs: &BTreeSet<String>, ours: Option<&str>) {
+    fn wait(&self, stage: &Stage, labs: &Labs, ours: Option<&str>) {
         let began = Instant::now();
         loop {
             let mut left = self.left(stage, labs);
@@ -53,7 +69,7 @@ impl Before {
         }
     }
 
-    fn left(&self, stage: &Stage, labs: &BTreeSet<String>) -> Vec<String> {
+    fn left(&self, stage: &Stage, labs: &Labs) -> Vec<String> {
         let mut left: Vec<String> = Vec::new();
         left.extend(
             processes_of(stage.path()).into_iter().map(|pid| format!("process {pid}: {}", command(&pid))),
@@ -61,11 +77,9 @@ impl Before {
         left.extend(mounts().difference(&self.mounts).map(|mount| format!("mount {mount}")));
         left.extend(devices().difference(&self.devices).map(|device| format!("device {device}")));
         left.extend(stage.temporary().iter().map(|path| format!("temporary file {}", path.display())));
-        for pid in all_processes() {
-            let held = namespaces(Path::new(&format!("/proc/{pid}")));
-            let held = held.into_iter().filter(|link| labs.contains(link));
-            left.extend(held.map(|link| format!("namespace {link} of process {pid}: {}", command(&pid))));
-        }
+        let still = |(start, pid): &&(u64, String)| started(pid) == Some(*start);
+        let members = labs.members.iter().filter(still);
+        left.extend(members.map(|(_, pid)| format!("member {pid} of the lab: {}", command(pid))));
         left
     }
 }
@@ -80,6 +94,14 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
         texts.iter().any(|text| text.windows(name.len()).any(|window| window == name))
     };
     all_processes().into_iter().filter(ours).collect()
+}
+
+/// When a process started, in ticks since boot, unless it is gone. One that waits to be reaped is gone.
+fn started(pid: &str) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut words = stat.rsplit_once(") ")?.1.split(' ');
+    let alive = words.next()? != "Z";
+    words.nth(18)?.parse().ok().filter(|_| alive)
 }
 
 /// The command line of a process.
