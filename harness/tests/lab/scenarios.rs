@@ -184,10 +184,13 @@ fn loss(lab: &Lab) {
     let guard = lab.switch().install(Rule::loss(Links::one_way(&["a"], &["b"]), 0.2)).unwrap();
     let count = arrived(lab, ("a", "b"), 5000);
     let counters = guard.remove().unwrap();
-    assert_eq!(counters.frames_seen, 5000);
-    assert_eq!(count + counters.frames_dropped, 5000);
+    // What the kernel drops before the switch (it does when the machine starves the switch) is not the rule's doing;
+    // every frame that the switch saw arrived or was dropped by the rule.
+    assert!((4500..=5000).contains(&counters.frames_seen), "{counters:?}");
+    assert_eq!(count + counters.frames_dropped, counters.frames_seen);
     // Five standard deviations are 141.
-    assert!((859..=1141).contains(&counters.frames_dropped), "{counters:?}");
+    let expected = counters.frames_seen / 5;
+    assert!((expected - 141..=expected + 141).contains(&counters.frames_dropped), "{counters:?}");
 }
 
 fn intact_with_loss(lab: &Lab) {
