@@ -84,7 +84,8 @@ fn find(name: &str, beside: Option<&Origin>) -> Result<Arc<Source>, Problem> {
     };
     let looks_like_path =
         name.contains('/') || Path::new(name).extension().is_some_and(|kind| kind == "toml");
-    if path.is_file() || looks_like_path {
+    // A built-in name means the built-in spec, whatever lies in the folder (the repository has a script of that name).
+    if looks_like_path || (BuiltIn::named(name).is_none() && path.is_file()) {
         return match std::fs::read_to_string(&path) {
             Ok(text) => Ok(source(path.display().to_string(), text, SourceKind::File(path))),
             Err(error) => Err(nowhere(beside, format!("cannot read {}: {error}", path.display()))),
