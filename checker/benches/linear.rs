@@ -11,7 +11,10 @@ mod simulate;
 
 use std::time::Instant;
 
+use checker::cycles::{Consistency, Graph};
+use checker::imported;
 use checker::linear::{History, Model, Options, Verdict, check};
+use checker::verdict::Judgement;
 
 const RUNS: usize = 5;
 
@@ -39,6 +42,52 @@ fn main() {
             assert_eq!(check(&history, model, &Options::default()), Verdict::Valid, "{name}");
         });
     }
+    transactions(&filter);
+    imports(&filter);
+}
+
+/// The graph with a given order of versions, as Kafka's offsets give it: every transaction depends on three others.
+fn transactions(filter: &str) {
+    let name = "transaction graph, 3 dependencies each";
+    if name.contains(filter) {
+        let (order, edges) = simulate::dependencies(4_000_000);
+        measure(name, order.len(), "txns", || {
+            let mut graph = Graph::new(order.clone());
+            edges.iter().for_each(|edge| graph.add(*edge));
+            assert!(graph.anomalies().is_empty(), "{name}");
+        });
+    }
+    let name = "list-append, EDN to verdict";
+    if name.contains(filter) {
+        let text = simulate::list_append(200_000);
+        measure(name, 200_000, "txns", || judge_text(&text, imported::Model::ListAppend));
+        measure("list-append, EDN to verdict", text.len(), "B", || {
+            judge_text(&text, imported::Model::ListAppend)
+        });
+    }
+}
+
+/// From text to verdict.
+fn imports(filter: &str) {
+    let name = "EDN register, text to verdict";
+    if name.contains(filter) {
+        let text = simulate::register_text(500_000);
+        measure(name, text.len(), "B", || judge_text(&text, imported::Model::Register));
+    }
+    let name = "EDN Kafka, text to events";
+    if name.contains(filter) {
+        let text = simulate::kafka_text(200_000);
+        measure(name, text.len(), "B", || {
+            history::edn::kafka::read(text.as_bytes()).expect("it is well-formed");
+        });
+    }
+}
+
+fn judge_text(text: &str, model: imported::Model) {
+    let claim = Consistency::StrictSerializable;
+    let answer =
+        imported::judge(text.as_bytes(), model, &Options::default(), claim).expect("it is well-formed");
+    assert_eq!(answer.verdict, Judgement::Valid, "{:?}", answer.reasons);
 }
 
 /// Runs a case a few times and prints what it reaches per second of processor and of wall time.

@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::fmt::Write;
 
+use checker::cycles::{Dependency, Edge};
 use checker::linear::object::{Call, Datum, Key, Moment, Op, Val};
 use checker::linear::{History, Recorder};
 use history::ids::Process;
@@ -127,4 +129,103 @@ pub(crate) fn set(ops: usize, clients: u64) -> History {
         }
         Call::Add(inputs.next(recorder, random))
     })
+}
+
+/// Transactions by place in their order, each with a write, a read and an anti-dependency on one shortly before;
+/// a few of them ended in another order than they took effect.
+pub(crate) fn dependencies(count: u32) -> (Vec<u32>, Vec<Edge>) {
+    let mut random = Random(11);
+    let mut edges = Vec::new();
+    for to in 1..count {
+        for kind in [Dependency::Ww, Dependency::Wr, Dependency::Rw] {
+            let back = 1 + u32::try_from(random.below(20)).expect("small");
+            edges.push(Edge { from: to.saturating_sub(back), to, kind, detail: 0 });
+        }
+    }
+    let mut order: Vec<u32> = (0..count).collect();
+    for _ in 0..count / 100 {
+        let at = usize::try_from(random.below(u64::from(count) - 1)).expect("an index");
+        order.swap(at, at + 1);
+    }
+    (order, edges)
+}
+
+/// Invocations and completions of clients that take turns, as Jepsen writes them.
+struct Text {
+    text: String,
+    index: u64,
+}
+
+impl Text {
+    fn line(&mut self, kind: &str, process: u64, (f, value): (&str, &str)) {
+        let index = self.index;
+        self.index += 1;
+        let time = 1_000 * index;
+        writeln!(
+            self.text,
+            "{{:process {process}, :type :{kind}, :f :{f}, :value {value}, :index {index}, :time {time}}}"
+        )
+        .expect("a string takes everything");
+    }
+}
+
+/// A register with unique writes, 10 processes, two operations open at a time.
+pub(crate) fn register_text(ops: u64) -> String {
+    let mut text = Text { text: String::new(), index: 0 };
+    for n in 0..ops {
+        let (f, value) = if n % 2 == 0 { ("write", n.to_string()) } else { ("read", (n - 1).to_string()) };
+        let asked = if f == "read" { "nil" } else { &value };
+        text.line("invoke", n % 10, (f, asked));
+        text.line("ok", n % 10, (f, &value));
+    }
+    text.text
+}
+
+/// Sends of four records and polls of what was sent, eight keys.
+pub(crate) fn kafka_text(ops: u64) -> String {
+    let mut text = Text { text: String::new(), index: 0 };
+    let mut sent = [0u64; 8];
+    let mut last = String::new();
+    for n in 0..ops {
+        let process = n % 10;
+        if n % 2 == 1 {
+            text.line("invoke", process, ("poll", "[[:poll]]"));
+            text.line("ok", process, ("poll", &format!("[[:poll {{{last}}}]]")));
+            continue;
+        }
+        let key = usize::try_from((n / 2) % 8).expect("small");
+        let (mut asked, mut answered, mut read) = (String::new(), String::new(), String::new());
+        for _ in 0..4 {
+            let value = sent[key];
+            sent[key] += 1;
+            write!(asked, "[:send {key} {value}] ").expect("a string takes everything");
+            write!(answered, "[:send {key} [{value} {value}]] ").expect("a string takes everything");
+            write!(read, "[{value} {value}] ").expect("a string takes everything");
+        }
+        last = format!("{key} [{read}]");
+        text.line("invoke", process, ("send", &format!("[{asked}]")));
+        text.line("ok", process, ("send", &format!("[{answered}]")));
+    }
+    text.text
+}
+
+/// Transactions that append to one key and read another; a key is replaced after 16 appends.
+pub(crate) fn list_append(ops: u64) -> String {
+    let mut random = Random(13);
+    let mut text = Text { text: String::new(), index: 0 };
+    let mut lists: Vec<(u64, Vec<u64>)> = (0..4).map(|key| (key, Vec::new())).collect();
+    let mut next = 4;
+    for n in 0..ops {
+        let [a, b] = [(); 2].map(|()| usize::try_from(random.below(4)).expect("small"));
+        if lists[a].1.len() == 16 {
+            lists[a] = (next, Vec::new());
+            next += 1;
+        }
+        lists[a].1.push(n);
+        let read: Vec<String> = lists[b].1.iter().map(u64::to_string).collect();
+        let (to, from) = (lists[a].0, lists[b].0);
+        text.line("invoke", n % 10, ("txn", &format!("[[:append {to} {n}] [:r {from} nil]]")));
+        text.line("ok", n % 10, ("txn", &format!("[[:append {to} {n}] [:r {from} [{}]]]", read.join(" "))));
+    }
+    text.text
 }

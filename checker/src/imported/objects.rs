@@ -182,8 +182,8 @@ impl Objects {
 impl Meaning for Objects {
     type Asked = Asked;
 
-    fn knows(&self, f: &str) -> bool {
-        let known: &[&str] = match self.model {
+    fn functions(&self) -> &'static [&'static str] {
+        match self.model {
             Model::Register => &["read", "write"],
             Model::CasRegister => &["read", "write", "cas"],
             Model::Mutex => &["acquire", "release"],
@@ -191,8 +191,7 @@ impl Meaning for Objects {
             Model::Queue | Model::Bag => &["enqueue", "dequeue", "drain"],
             Model::Set => &["add", "read"],
             Model::AppendKv => &["get", "put", "append"],
-        };
-        known.contains(&f)
+        }
     }
 
     fn ask(&mut self, operation: &Operation<'_>) -> Result<Asked, EdnError> {

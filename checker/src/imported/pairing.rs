@@ -1,6 +1,6 @@
 //! Pairs what was asked with what was answered, process by process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use history::edn::operation::{Actor, Operation, Type};
@@ -8,6 +8,7 @@ use history::edn::{EdnError, Reader};
 use history::ids::Process;
 use serde::{Deserialize, Serialize};
 
+use crate::linear::hash::IdMap;
 use crate::linear::object::Moment;
 
 /// What was read, whatever it meant.
@@ -50,8 +51,8 @@ pub(super) trait Meaning {
     /// What is kept of an invocation.
     type Asked;
 
-    /// Whether operations with this function mean something.
-    fn knows(&self, f: &str) -> bool;
+    /// The functions that mean something.
+    fn functions(&self) -> &'static [&'static str];
 
     /// Reads an invocation.
     fn ask(&mut self, operation: &Operation<'_>) -> Result<Self::Asked, EdnError>;
@@ -62,7 +63,7 @@ pub(super) trait Meaning {
 
 struct Open<T> {
     line: u64,
-    f: Box<str>,
+    f: usize,
     invoked: Moment,
     asked: T,
 }
@@ -71,25 +72,24 @@ struct Open<T> {
 pub(super) fn read<M: Meaning>(source: impl Read, meaning: &mut M) -> Result<Notes, EdnError> {
     let mut reader = Reader::new(source);
     let mut notes = Notes::default();
-    let mut open: HashMap<Process, Open<M::Asked>> = HashMap::new();
+    let mut open: IdMap<Process, Open<M::Asked>> = IdMap::default();
+    let functions = meaning.functions();
+    let mut happened = vec![0; functions.len()];
     while let Some(record) = reader.record()? {
         notes.records += 1;
         let operation = Operation::of(record)?;
-        let process = match operation.actor {
-            Actor::Client(process) if meaning.knows(operation.f) => process,
-            Actor::Client(_) => {
-                count(&mut notes.ignored, operation.f);
-                continue;
-            }
-            Actor::Other => {
-                count(&mut notes.ignored, "nemesis");
-                continue;
-            }
+        let Actor::Client(process) = operation.actor else {
+            count(&mut notes.ignored, "nemesis");
+            continue;
+        };
+        let Some(f) = functions.iter().position(|f| *f == operation.f) else {
+            count(&mut notes.ignored, operation.f);
+            continue;
         };
         let now = Moment(notes.records);
         if operation.kind == Type::Invoke {
             let asked = meaning.ask(&operation)?;
-            let begun = Open { line: operation.line, f: operation.f.into(), invoked: now, asked };
+            let begun = Open { line: operation.line, f, invoked: now, asked };
             if let Some(other) = open.insert(process, begun) {
                 let cause =
                     format!("process {process} invokes while its operation of line {} is open", other.line);
@@ -101,8 +101,8 @@ pub(super) fn read<M: Meaning>(source: impl Read, meaning: &mut M) -> Result<Not
             let cause = format!("process {process} completes an operation that it did not invoke");
             return Err(EdnError::meaningless(operation.line, cause));
         };
-        if *begun.f != *operation.f {
-            let (f, asked) = (operation.f, &begun.f);
+        if begun.f != f {
+            let (f, asked) = (operation.f, functions[begun.f]);
             let cause = format!("process {process} invoked {asked} on line {} and completes {f}", begun.line);
             return Err(EdnError::meaningless(operation.line, cause));
         }
@@ -112,7 +112,7 @@ pub(super) fn read<M: Meaning>(source: impl Read, meaning: &mut M) -> Result<Not
             Type::Info | Type::Invoke => End::Unknown,
         };
         match end {
-            End::Happened => count(&mut notes.ok, operation.f),
+            End::Happened => happened[f] += 1,
             End::Failed => notes.failed += 1,
             End::Unknown => notes.unknown += 1,
         }
@@ -120,6 +120,8 @@ pub(super) fn read<M: Meaning>(source: impl Read, meaning: &mut M) -> Result<Not
         let (asked, invoked) = (begun.asked, begun.invoked);
         meaning.end(Pair { asked, answer: Some(&operation), end, process, invoked, returned })?;
     }
+    let named = functions.iter().zip(happened).filter(|(_, count)| *count > 0);
+    notes.ok = named.map(|(f, count)| ((*f).to_owned(), count)).collect();
     let mut unfinished: Vec<(Process, Open<M::Asked>)> = open.into_iter().collect();
     unfinished.sort_by_key(|(_, open)| open.line);
     for (process, Open { invoked, asked, .. }) in unfinished {

@@ -80,8 +80,8 @@ impl Reading {
 impl Meaning for Reading {
     type Asked = Vec<Part>;
 
-    fn knows(&self, f: &str) -> bool {
-        f == "txn"
+    fn functions(&self) -> &'static [&'static str] {
+        &["txn"]
     }
 
     fn ask(&mut self, operation: &Operation<'_>) -> Result<Vec<Part>, EdnError> {

@@ -24,17 +24,27 @@ use super::verdict::Pattern;
 
 /// Decides a bag.
 pub(super) fn decide(ops: &[Op], context: &Context<'_>) -> Decision {
-    if let Some(violation) = overdrawn(ops, context) {
+    let traffic = match queue::traffic(ops, context) {
+        Ok(traffic) => traffic,
+        Err(Decision::NotInClass) => return repeated(ops, context),
+        Err(decided) => return decided,
+    };
+    if let Some(violation) = queue::fresh(ops, context, &traffic.passages) {
         return Decision::Violated(violation);
     }
-    if !ops.iter().any(|op| op.call == Call::DequeueEmpty) {
-        return Decision::Linearizable;
-    }
-    let Ok(traffic) = queue::traffic(ops, context) else { return Decision::NotInClass };
     match queue::empty::find(ops, context, &traffic) {
         None => Decision::Linearizable,
         Some(violation) if traffic.unknown.is_empty() => Decision::Violated(violation),
         Some(_) => Decision::NotInClass,
+    }
+}
+
+/// Decides a bag into which values go several times.
+fn repeated(ops: &[Op], context: &Context<'_>) -> Decision {
+    match overdrawn(ops, context) {
+        Some(violation) => Decision::Violated(violation),
+        None if ops.iter().any(|op| op.call == Call::DequeueEmpty) => Decision::NotInClass,
+        None => Decision::Linearizable,
     }
 }
 

@@ -58,6 +58,17 @@ pub enum Datum {
     Text(Box<str>),
 }
 
+impl Datum {
+    /// A value as it is written on a command line: `nil`, a whole number, or a text.
+    pub fn parse(text: &str) -> Self {
+        match text.parse() {
+            Ok(int) => Self::Int(int),
+            Err(_) if text == "nil" => Self::Nil,
+            Err(_) => Self::Text(text.into()),
+        }
+    }
+}
+
 impl std::fmt::Display for Datum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

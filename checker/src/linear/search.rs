@@ -7,7 +7,7 @@
 //!
 //! * **Pure operations at once.** An operation that is allowed now and changes no state can be moved to now in
 //!   any continuation, and taking it out of its later place changes nothing there.
-//! * **Optional operations last** (`seen`): fewer of them used is at least as good.
+//! * **Dominance** (`seen`): fewer optional operations used, and more pure ones done, is at least as good.
 //! * **Twins.** Of equal pending operations the one that ends first goes first: in any continuation that does it
 //!   the other way round the two can change places. An optional one waits for an obligatory twin only where it
 //!   ends no earlier, because only then can it stand in the other's later place.
@@ -19,7 +19,7 @@ mod mask;
 mod seen;
 
 use mask::Mask;
-use seen::{Config, Seen};
+use seen::{Config, Roles, Seen, dominates};
 
 use super::object::{Call, Moment};
 use super::order::sort_nearly_sorted;
@@ -151,9 +151,7 @@ struct Search<'a, M, const W: usize> {
     free: Vec<usize>,
     /// Pending operations that change the state.
     movers: Mask<W>,
-    /// Pending operations that do not.
-    pure: Mask<W>,
-    optional: Mask<W>,
+    roles: Roles<W>,
     frontier: Vec<Config<W>>,
     reached: Seen<W>,
     tried: Seen<W>,
@@ -170,8 +168,7 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
             slots: Vec::new(),
             free: Vec::new(),
             movers: Mask::EMPTY,
-            pure: Mask::EMPTY,
-            optional: Mask::EMPTY,
+            roles: Roles { optional: Mask::EMPTY, pure: Mask::EMPTY },
             frontier: Vec::new(),
             reached: Seen::new(),
             tried: Seen::new(),
@@ -225,7 +222,7 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
         let slot = self.free.pop().unwrap_or(self.slots.len());
         let mut entry = Slot { call: task.call, end: task.end, duty: task.duty, before: Mask::EMPTY };
         if task.pure {
-            self.pure.set(slot);
+            self.roles.pure.set(slot);
             for config in &mut self.frontier {
                 if self.model.step(config.state, task.call, 0).is_some() {
                     config.placed.set(slot);
@@ -246,7 +243,7 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
             self.movers.set(slot);
         }
         if task.duty != Duty::Must {
-            self.optional.set(slot);
+            self.roles.optional.set(slot);
         }
         if slot == self.slots.len() {
             self.slots.push(entry)
@@ -258,8 +255,8 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
 
     fn release(&mut self, slot: usize) {
         self.movers.clear(slot);
-        self.pure.clear(slot);
-        self.optional.clear(slot);
+        self.roles.pure.clear(slot);
+        self.roles.optional.clear(slot);
         for other in self.movers.slots() {
             self.slots[other].before.clear(slot);
         }
@@ -286,7 +283,7 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
             }
         }
         if duty != Duty::Must {
-            self.optional.clear(slot);
+            self.roles.optional.clear(slot);
         } else if !waiting {
             return Ok(());
         }
@@ -295,9 +292,8 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
             self.frontier.retain(|config| config.state != GONE);
             self.reached.clear();
             self.tried.clear();
-            for config in &self.frontier {
-                self.reached.insert(*config, &self.optional);
-            }
+            // What had placed it and differed before still differs.
+            self.reached.fill(&self.frontier, &self.roles);
             self.sort_waiting();
             outcome = self.expand(slot);
             self.levels.iter_mut().for_each(Vec::clear);
@@ -309,21 +305,21 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
     /// Puts the configurations that wait into levels by the number of optional operations used.
     fn sort_waiting(&mut self) {
         let mut waiting = std::mem::take(&mut self.levels[0]);
-        if self.optional.is_empty() {
-            waiting.retain(|config| self.tried.insert(*config, &self.optional));
+        if self.roles.optional.is_empty() {
+            waiting.retain(|config| self.tried.insert(*config, &self.roles));
             self.levels[0] = waiting;
             return;
         }
-        waiting.sort_unstable_by_key(|config| (config.placed.and(&self.optional).count(), *config));
+        waiting.sort_unstable_by_key(|config| self.rank(config));
         for config in waiting {
-            if self.tried.insert(config, &self.optional) {
+            if self.tried.insert(config, &self.roles) {
                 self.push(config);
             }
         }
     }
 
     fn push(&mut self, config: Config<W>) {
-        let level = config.placed.and(&self.optional).count() as usize;
+        let level = config.placed.and(&self.roles.optional).count() as usize;
         if self.levels.len() <= level {
             self.levels.resize_with(level + 1, Vec::new);
         }
@@ -337,7 +333,7 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
                 level += 1;
                 continue;
             };
-            if !self.optional.is_empty() && self.tried.is_outdone(&config, &self.optional) {
+            if self.tried.is_outdone(&config, &self.roles) {
                 continue;
             }
             for slot in self.movers.without(&config.placed).slots() {
@@ -366,11 +362,11 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
                 }
                 if next.placed.has(goal) {
                     next.placed.clear(goal);
-                    if self.reached.insert(next, &self.optional) {
+                    if self.reached.insert(next, &self.roles) {
                         self.frontier.push(next);
                     }
-                } else if self.tried.insert(next, &self.optional) {
-                    if self.optional.is_empty() { self.levels[0].push(next) } else { self.push(next) }
+                } else if self.tried.insert(next, &self.roles) {
+                    if self.roles.optional.is_empty() { self.levels[0].push(next) } else { self.push(next) }
                 }
             }
             if !M::BRANCHING {
@@ -382,22 +378,43 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
 
     #[inline]
     fn place_pure(&mut self, config: &mut Config<W>) {
-        for slot in self.pure.without(&config.placed).slots() {
+        for slot in self.roles.pure.without(&config.placed).slots() {
             if self.model.step(config.state, self.slots[slot].call, 0).is_some() {
                 config.placed.set(slot);
             }
         }
     }
 
-    /// Drops configurations that another dominates. Those with fewer optional operations are kept first.
+    /// Drops configurations that another dominates.
     fn prune(&mut self) {
-        if self.optional.is_empty() && self.frontier.len() <= 1 {
+        let roles = self.roles;
+        if self.frontier.len() <= FEW {
+            let mut at = 0;
+            while at < self.frontier.len() {
+                let config = self.frontier[at];
+                let better = |(other, known): (usize, &Config<W>)| {
+                    // Of two equal ones the first stays.
+                    other != at && dominates(known, &config, &roles) && (*known != config || other < at)
+                };
+                if self.frontier.iter().enumerate().any(better) {
+                    self.frontier.swap_remove(at);
+                } else {
+                    at += 1;
+                }
+            }
             return;
         }
-        let optional = self.optional;
-        self.frontier.sort_unstable_by_key(|config| (config.placed.and(&optional).count(), *config));
+        let mut frontier = std::mem::take(&mut self.frontier);
+        frontier.sort_unstable_by_key(|config| self.rank(config));
         self.reached.clear();
-        self.frontier.retain(|config| self.reached.insert(*config, &optional));
+        frontier.retain(|config| self.reached.insert(*config, &roles));
+        self.frontier = frontier;
+    }
+
+    /// What dominates comes first.
+    fn rank(&self, config: &Config<W>) -> (u32, std::cmp::Reverse<u32>, Config<W>) {
+        let count = |mask: &Mask<W>| config.placed.and(mask).count();
+        (count(&self.roles.optional), std::cmp::Reverse(count(&self.roles.pure)), *config)
     }
 
     fn check_budget(&self) -> Result<(), Reason> {
@@ -412,6 +429,9 @@ impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
         Ok(())
     }
 }
+
+/// As many configurations are compared pair by pair.
+const FEW: usize = 12;
 
 /// Marks a configuration of the frontier as moved away; no state has this number.
 const GONE: u32 = u32::MAX;

@@ -124,9 +124,19 @@ fn sequence(
         let position = if seen { 2 * element.group } else { tail };
         (seen || !ops[element.first].is_crashed()).then_some((position, element.first))
     });
-    let mut sequence: Vec<Placed> =
-        read.chain(added).map(|(position, op)| Placed { block: 1, position, op }).collect();
-    sequence.sort_by_key(|at| at.position);
+    // There are few positions: count, then place.
+    let mut next = vec![0usize; tail as usize + 2];
+    let all = read.chain(added);
+    all.clone().for_each(|(position, _)| next[position as usize + 1] += 1);
+    for position in 0..=tail as usize {
+        next[position + 1] += next[position];
+    }
+    let mut sequence = vec![Placed { block: 1, position: 0, op: 0 }; next[tail as usize + 1]];
+    for (position, op) in all {
+        let at = &mut next[position as usize];
+        sequence[*at] = Placed { block: 1, position, op };
+        *at += 1;
+    }
     sequence
 }
 

@@ -71,6 +71,36 @@ pub fn read(source: impl Read) -> Result<Imported, EdnError> {
     Ok(import.finish())
 }
 
+/// The functions that mean something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Function {
+    Send,
+    Poll,
+    Txn,
+    Assign,
+    Subscribe,
+    Crash,
+}
+
+impl Function {
+    const ALL: [(&'static str, Function); 6] = [
+        ("send", Function::Send),
+        ("poll", Function::Poll),
+        ("txn", Function::Txn),
+        ("assign", Function::Assign),
+        ("subscribe", Function::Subscribe),
+        ("crash", Function::Crash),
+    ];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, f)| *f)
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// An operation that has not returned.
 struct Open {
     line: u64,
@@ -90,16 +120,16 @@ impl Import {
     fn take(&mut self, operation: &Operation<'_>) -> Result<(), EdnError> {
         let time = self.time(operation);
         let Actor::Client(process) = operation.actor else {
-            *self.notes.ignored.entry("nemesis".to_owned()).or_default() += 1;
+            count(&mut self.notes.ignored, "nemesis");
             return Ok(());
         };
-        if !matches!(operation.f, "send" | "poll" | "txn" | "assign" | "subscribe" | "crash") {
-            *self.notes.ignored.entry(operation.f.to_owned()).or_default() += 1;
+        let Some(f) = Function::named(operation.f) else {
+            count(&mut self.notes.ignored, operation.f);
             return Ok(());
-        }
+        };
         match operation.kind {
-            Type::Invoke => self.invoke(process, operation, time),
-            Type::Ok | Type::Fail | Type::Info => self.complete(process, operation, time),
+            Type::Invoke => self.invoke((process, f), operation, time),
+            Type::Ok | Type::Fail | Type::Info => self.complete((process, f), operation, time),
         }
     }
 
@@ -111,17 +141,22 @@ impl Import {
         self.now
     }
 
-    fn invoke(&mut self, process: Process, operation: &Operation<'_>, time: Nanos) -> Result<(), EdnError> {
-        self.notes.transactional |= operation.f == "txn";
-        self.notes.subscribed |= operation.f == "subscribe";
-        let (logs, micros) = self.read_value(operation)?;
+    fn invoke(
+        &mut self,
+        (process, f): (Process, Function),
+        operation: &Operation<'_>,
+        time: Nanos,
+    ) -> Result<(), EdnError> {
+        self.notes.transactional |= f == Function::Txn;
+        self.notes.subscribed |= f == Function::Subscribe;
+        let (logs, micros) = self.read_value(f, operation)?;
         let mut sends = Vec::new();
         for micro in micros {
             let Micro::Send { log, value, .. } = micro else { continue };
             let value = self.values.sent((log, value), process, operation.line)?;
             sends.push((log, value));
         }
-        let asked = Asked { process, f: operation.f.into(), time, sends, logs };
+        let asked = Asked { process, f, time, sends, logs };
         let open = Open { line: operation.line, asked };
         if let Some(other) = self.open.insert(process, open) {
             let cause =
@@ -131,20 +166,25 @@ impl Import {
         Ok(())
     }
 
-    fn complete(&mut self, process: Process, operation: &Operation<'_>, time: Nanos) -> Result<(), EdnError> {
+    fn complete(
+        &mut self,
+        (process, f): (Process, Function),
+        operation: &Operation<'_>,
+        time: Nanos,
+    ) -> Result<(), EdnError> {
         let wrong = |cause: String| Err(EdnError::meaningless(operation.line, cause));
         let Some(open) = self.open.remove(&process) else {
             return wrong(format!("process {process} completes an operation that it did not invoke"));
         };
-        if *open.asked.f != *operation.f {
-            let f = operation.f;
+        if open.asked.f != f {
+            let (asked, line) = (open.asked.f.name(), open.line);
             return wrong(format!(
-                "process {process} invoked {} on line {} and completes {f}",
-                open.asked.f, open.line
+                "process {process} invoked {asked} on line {line} and completes {}",
+                f.name()
             ));
         }
-        *self.notes.operations.entry(operation.f.to_owned()).or_default() += 1;
-        let (logs, micros) = self.read_value(operation)?;
+        count(&mut self.notes.operations, operation.f);
+        let (logs, micros) = self.read_value(f, operation)?;
         let sent = micros.iter().filter(|micro| matches!(micro, Micro::Send { .. })).count();
         if sent != 0 && sent != open.asked.sends.len() {
             let asked = open.asked.sends.len();
@@ -180,17 +220,21 @@ impl Import {
     }
 
     /// The logs of an assignment, or the parts of any other operation.
-    fn read_value(&mut self, operation: &Operation<'_>) -> Result<(Vec<LogId>, Vec<Micro>), EdnError> {
+    fn read_value(
+        &mut self,
+        f: Function,
+        operation: &Operation<'_>,
+    ) -> Result<(Vec<LogId>, Vec<Micro>), EdnError> {
         let (mut logs, mut micros) = (Vec::new(), Vec::new());
         let items = operation.value.into_iter().flat_map(|value| value.items());
-        match operation.f {
-            "assign" | "subscribe" => {
+        match f {
+            Function::Assign | Function::Subscribe => {
                 for key in items {
                     logs.push(self.values.log(key, operation.line)?);
                 }
             }
-            "crash" => {}
-            _ => {
+            Function::Crash => {}
+            Function::Send | Function::Poll | Function::Txn => {
                 for part in items {
                     micros.push(micro::read(part, &mut self.values, operation.line)?);
                 }
@@ -213,5 +257,14 @@ impl Import {
         ];
         let events = self.emitter.finish(&self.values, (self.notes.transactional, self.notes.subscribed));
         Imported { logs: self.values.into_logs(), events, notes: self.notes }
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, f: &str) {
+    match counts.get_mut(f) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(f.to_owned(), 1);
+        }
     }
 }

@@ -26,9 +26,13 @@ pub(in crate::linear) fn find(ops: &[Op], context: &Context<'_>, traffic: &Traff
             _ => runs.push((from, to)),
         }
     }
+    // Both are ordered by time.
+    let mut before = 0;
     for i in traffic.empty.iter().copied() {
         let op = &ops[i];
-        let before = runs.partition_point(|(from, _)| *from < op.invoked);
+        while runs.get(before).is_some_and(|(from, _)| *from < op.invoked) {
+            before += 1;
+        }
         let Some((from, to)) = before.checked_sub(1).map(|last| runs[last]) else { continue };
         if op.returned < to {
             return Some(explain(ops, context, (i, from, to), &traffic.passages));

@@ -1,11 +1,10 @@
 //! VOrd: b went in after a was in, and came out before a was taken.
 //!
 //! For enqueues by invocation, those already over are kept with the invocation of their value's dequeue: if b's
-//! dequeue returned before the latest of these began, b overtook that value. Returns are taken from a heap of
-//! what is pending, so the sweep costs O(n log c) for c concurrent clients.
+//! dequeue returned before the latest of these began, b overtook that value. What is pending is kept ordered by
+//! return; it is as long as there are concurrent clients.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 use super::{NOBODY, Passage};
 use crate::linear::context::{Context, Violation};
@@ -37,17 +36,18 @@ pub(super) struct Overtaken {
 }
 
 /// Finds them; enqueues come by invocation.
-pub(super) fn find(ops: &[Op], enqueues: impl Iterator<Item = (usize, Passage)> + Clone) -> Overtaken {
-    let mut pending: BinaryHeap<Reverse<(Moment, usize, usize)>> = BinaryHeap::new();
+pub(super) fn find(
+    ops: &[Op],
+    enqueues: impl DoubleEndedIterator<Item = (usize, Passage)> + Clone,
+) -> Overtaken {
+    // (return of the enqueue, it, invocation of the dequeue, it), the next to return last.
+    let mut pending: Vec<(Moment, usize, Moment, usize)> = Vec::new();
     // Among values surely in: the one dequeued that is taken last.
     let mut latest: Option<(Moment, usize, usize)> = None;
     for (enqueued, passage) in enqueues.clone() {
-        while let Some(Reverse((returned, a, taken))) = pending.peek().copied() {
-            if returned >= ops[enqueued].invoked {
-                break;
-            }
-            pending.pop();
-            let begun = ops[taken].invoked;
+        while let Some((_, a, begun, taken)) =
+            pending.pop_if(|(returned, ..)| *returned < ops[enqueued].invoked)
+        {
             if latest.is_none_or(|(known, ..)| begun > known) {
                 latest = Some((begun, a, taken));
             }
@@ -61,13 +61,17 @@ pub(super) fn find(ops: &[Op], enqueues: impl Iterator<Item = (usize, Passage)> 
             let pair = Pair { overtaken: a, dequeued: taken, by: enqueued, by_dequeued, deadline };
             return Overtaken { by_dequeued: Some(pair), left_behind: Vec::new() };
         }
-        pending.push(Reverse((ops[enqueued].returned, enqueued, passage.dequeued)));
+        let returned = ops[enqueued].returned;
+        if returned != Moment::NEVER {
+            let at = pending.partition_point(|(known, ..)| *known > returned);
+            pending.insert(at, (returned, enqueued, ops[passage.dequeued].invoked, passage.dequeued));
+        }
     }
     Overtaken { by_dequeued: None, left_behind: left_behind(ops, enqueues) }
 }
 
 /// Values never dequeued: who overtook each first? Enqueues by invocation, from the last to the first.
-fn left_behind(ops: &[Op], enqueues: impl Iterator<Item = (usize, Passage)> + Clone) -> Vec<Pair> {
+fn left_behind(ops: &[Op], enqueues: impl DoubleEndedIterator<Item = (usize, Passage)> + Clone) -> Vec<Pair> {
     let left = enqueues.clone().filter(|(i, passage)| passage.dequeued == NOBODY && !ops[*i].is_crashed());
     let mut left: Vec<usize> = left.map(|(i, _)| i).collect();
     if left.is_empty() {
@@ -75,16 +79,11 @@ fn left_behind(ops: &[Op], enqueues: impl Iterator<Item = (usize, Passage)> + Cl
     }
     // By return, latest first; meanwhile the enqueues invoked after that return come in, latest first.
     left.sort_by_key(|i| Reverse(ops[*i].returned));
-    let mut others: Vec<(usize, Passage)> =
-        enqueues.filter(|(_, passage)| passage.dequeued != NOBODY).collect();
+    let mut others = enqueues.rev().filter(|(_, passage)| passage.dequeued != NOBODY).peekable();
     let mut earliest: Option<(Moment, usize, usize)> = None;
     let mut found = Vec::new();
     for a in left {
-        while let Some((by, passage)) = others.last().copied() {
-            if ops[by].invoked <= ops[a].returned {
-                break;
-            }
-            others.pop();
+        while let Some((by, passage)) = others.next_if(|(by, _)| ops[*by].invoked > ops[a].returned) {
             let returned = ops[passage.dequeued].returned;
             if earliest.is_none_or(|(known, ..)| returned < known) {
                 earliest = Some((returned, by, passage.dequeued));

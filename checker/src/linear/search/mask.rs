@@ -51,18 +51,8 @@ impl<const W: usize> Mask<W> {
 
     /// The slots, ascending.
     #[inline]
-    pub(super) fn slots(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(index, word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                if rest == 0 {
-                    return None;
-                }
-                let slot = rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                Some(64 * index + slot)
-            })
-        })
+    pub(super) fn slots(self) -> Slots<W> {
+        Slots { rest: self, word: 0 }
     }
 
     #[inline]
@@ -72,5 +62,29 @@ impl<const W: usize> Mask<W> {
             hash = (hash.rotate_left(26) ^ word).wrapping_mul(0xd6e8_feb8_6659_fd93);
         }
         hash ^ (hash >> 32)
+    }
+}
+
+/// The slots of a mask, ascending.
+pub(super) struct Slots<const W: usize> {
+    rest: Mask<W>,
+    word: usize,
+}
+
+impl<const W: usize> Iterator for Slots<W> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.word < W {
+            let word = &mut self.rest.0[self.word];
+            if *word != 0 {
+                let slot = word.trailing_zeros() as usize;
+                *word &= *word - 1;
+                return Some(64 * self.word + slot);
+            }
+            self.word += 1;
+        }
+        None
     }
 }

@@ -1,9 +1,10 @@
 //! Configurations met so far, with dominance.
 //!
-//! An optional operation (unknown outcome) need never be placed, so a configuration that has used fewer of them
-//! can do whatever one with the same state, the same obligatory operations and more of them used can do: the
-//! larger is dropped. Up to a handful of configurations are compared one by one, beyond that a hash table keyed
-//! by state and obligatory part leads to the chain of optional parts. Clearing costs the used part only.
+//! Of two configurations in the same state with the same changes placed, one is at least as good if it has used
+//! no optional operation (unknown outcome) that the other has not, since those need never be placed, and has
+//! placed every pure operation that the other has, since those are duties done that left nothing behind. The other
+//! is dropped. Up to a handful of configurations are compared one by one, beyond that a hash table keyed by
+//! state and changes leads to a chain of those that differ in the rest.
 
 use super::mask::Mask;
 
@@ -12,6 +13,15 @@ use super::mask::Mask;
 pub(super) struct Config<const W: usize> {
     pub(super) state: u32,
     pub(super) placed: Mask<W>,
+}
+
+/// Which pending operations are of a special kind.
+#[derive(Clone, Copy)]
+pub(super) struct Roles<const W: usize> {
+    /// They need not be placed.
+    pub(super) optional: Mask<W>,
+    /// They change nothing.
+    pub(super) pure: Mask<W>,
 }
 
 const END: u32 = u32::MAX;
@@ -63,27 +73,35 @@ impl<const W: usize> Seen<W> {
 
     /// Adds a configuration; false where one that is at least as good is there.
     #[inline]
-    pub(super) fn insert(&mut self, config: Config<W>, optional: &Mask<W>) -> bool {
+    pub(super) fn insert(&mut self, config: Config<W>, roles: &Roles<W>) -> bool {
         if self.hashed {
-            return self.insert_hashed(config, optional);
+            return self.insert_hashed(config, roles);
         }
-        if self.entries.iter().any(|entry| dominates(&entry.config, &config, optional)) {
+        if self.entries.iter().any(|entry| dominates(&entry.config, &config, roles)) {
             return false;
         }
         self.entries.push(Entry { config, next: END });
         if self.entries.len() > SMALL {
-            self.rehash(8 * SMALL, optional);
+            self.rehash(8 * SMALL, roles);
         }
         true
     }
 
-    /// Whether a configuration with strictly fewer optional operations is there.
-    pub(super) fn is_outdone(&self, config: &Config<W>, optional: &Mask<W>) -> bool {
-        let better = |entry: &Entry<W>| entry.config != *config && dominates(&entry.config, config, optional);
+    /// Fills an empty set with configurations known to differ.
+    pub(super) fn fill(&mut self, configs: &[Config<W>], roles: &Roles<W>) {
+        self.entries.extend(configs.iter().map(|config| Entry { config: *config, next: END }));
+        if self.entries.len() > SMALL {
+            self.rehash(4 * self.entries.len(), roles);
+        }
+    }
+
+    /// Whether a better configuration is there.
+    pub(super) fn is_outdone(&self, config: &Config<W>, roles: &Roles<W>) -> bool {
+        let better = |entry: &Entry<W>| entry.config != *config && dominates(&entry.config, config, roles);
         if !self.hashed {
             return self.entries.iter().any(better);
         }
-        let mut at = self.heads[self.bucket(config, optional)];
+        let mut at = self.heads[self.bucket(config, roles)];
         while at != END {
             let entry = &self.entries[at as usize];
             if better(entry) {
@@ -94,17 +112,17 @@ impl<const W: usize> Seen<W> {
         false
     }
 
-    fn bucket(&self, config: &Config<W>, optional: &Mask<W>) -> usize {
-        let hash = config.placed.without(optional).hash(config.state);
+    fn bucket(&self, config: &Config<W>, roles: &Roles<W>) -> usize {
+        let hash = config.placed.without(&roles.optional).without(&roles.pure).hash(config.state);
         usize::try_from(hash & (self.heads.len() as u64 - 1)).expect("within the table")
     }
 
-    fn insert_hashed(&mut self, config: Config<W>, optional: &Mask<W>) -> bool {
-        let bucket = self.bucket(&config, optional);
+    fn insert_hashed(&mut self, config: Config<W>, roles: &Roles<W>) -> bool {
+        let bucket = self.bucket(&config, roles);
         let mut at = self.heads[bucket];
         while at != END {
             let entry = &self.entries[at as usize];
-            if dominates(&entry.config, &config, optional) {
+            if dominates(&entry.config, &config, roles) {
                 return false;
             }
             at = entry.next;
@@ -113,18 +131,18 @@ impl<const W: usize> Seen<W> {
         self.entries.push(Entry { config, next: self.heads[bucket] });
         self.heads[bucket] = id;
         if self.entries.len() * 2 > self.heads.len() {
-            self.rehash(self.heads.len() * 4, optional);
+            self.rehash(self.heads.len() * 4, roles);
         }
         true
     }
 
-    fn rehash(&mut self, size: usize, optional: &Mask<W>) {
+    fn rehash(&mut self, size: usize, roles: &Roles<W>) {
         let size = size.next_power_of_two().max(self.heads.len());
         self.heads.clear();
         self.heads.resize(size, END);
         self.hashed = true;
         for id in 0..self.entries.len() {
-            let bucket = self.bucket(&self.entries[id].config, optional);
+            let bucket = self.bucket(&self.entries[id].config, roles);
             self.entries[id].next = self.heads[bucket];
             self.heads[bucket] = u32::try_from(id).expect("memory ends before 2^32 configurations");
         }
@@ -132,6 +150,9 @@ impl<const W: usize> Seen<W> {
 }
 
 #[inline]
-fn dominates<const W: usize>(a: &Config<W>, b: &Config<W>, optional: &Mask<W>) -> bool {
-    a.state == b.state && a.placed.is_within(&b.placed) && b.placed.without(optional).is_within(&a.placed)
+pub(super) fn dominates<const W: usize>(a: &Config<W>, b: &Config<W>, roles: &Roles<W>) -> bool {
+    // What only one of them has placed must be optional if it is b, and pure if it is a.
+    a.state == b.state
+        && a.placed.without(&b.placed).is_within(&roles.pure)
+        && b.placed.without(&a.placed).is_within(&roles.optional)
 }

@@ -7,6 +7,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
+use super::Function;
 use super::micro::Micro;
 use super::values::{Values, Written};
 use crate::edn::operation::Type;
@@ -22,7 +23,7 @@ pub(super) fn ours(process: Process) -> Process {
 pub(super) struct Asked {
     /// Jepsen's number.
     pub(super) process: Process,
-    pub(super) f: Box<str>,
+    pub(super) f: Function,
     pub(super) time: Nanos,
     pub(super) sends: Vec<(LogId, Value)>,
     pub(super) logs: Vec<LogId>,
@@ -93,20 +94,20 @@ impl Out<'_> {
                 Identity { name, role: "client".into(), family: "edn".into(), ..Identity::default() };
             self.push(process, asked.time, complete(None), Op::Open(identity));
         }
-        match (&*asked.f, done) {
-            ("assign" | "subscribe", Some(done)) => self.assigned(process, asked, done),
-            ("assign" | "subscribe", None) => {}
-            ("crash", done) => {
+        match (asked.f, done) {
+            (Function::Assign | Function::Subscribe, Some(done)) => self.assigned(process, asked, done),
+            (Function::Assign | Function::Subscribe, None) => {}
+            (Function::Crash, done) => {
                 let time = done.map_or(asked.time, |done| done.time);
                 self.push(process, time, complete(None), Op::Crash { how: "crash".to_owned() });
             }
-            (_, done) => self.transfer(process, asked, done),
+            (Function::Send | Function::Poll | Function::Txn, done) => self.transfer(process, asked, done),
         }
     }
 
     /// Logs that stay keep their assignment, unless it begins anew or may have.
     fn assigned(&mut self, process: Process, asked: &Asked, done: &Done) {
-        let certain = done.kind == Type::Ok && !done.seeks_to_beginning && &*asked.f == "assign";
+        let certain = done.kind == Type::Ok && !done.seeks_to_beginning && asked.f == Function::Assign;
         if done.kind == Type::Fail {
             return;
         }
