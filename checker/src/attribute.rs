@@ -2,7 +2,8 @@
 //!
 //! The window of a witness reaches from its earliest to its latest event. A lost record was lost after its
 //! acknowledgement and before the final read, which may be minutes later; its window ends at the first new leader of
-//! its log after the acknowledgement, because it is an election that decides which tail survives. Batches tell a
+//! its log after the acknowledgement, because it is an election that decides which tail survives. A record that was
+//! never delivered was skipped before the group went past it; its window begins at the first death of a member. Batches tell a
 //! client's resend (no producer id, or another sequence) from a broker's duplicate (same producer id, epoch and
 //! sequence, twice).
 
@@ -60,7 +61,9 @@ pub fn open_faults(window: &Window, scene: &Scene<'_>) -> Vec<FaultId> {
 /// The window of one witness; none where the history keeps no time for any of its events.
 pub fn window(finding: &Finding, scene: &Scene<'_>) -> Option<Window> {
     let times = || finding.sightings.iter().filter_map(Sighting::time);
-    let (from, last) = (times().min()?, times().max()?);
+    let (first, last) = (times().min()?, times().max()?);
+    let from =
+        if finding.anomaly == Anomaly::Undelivered { skip_began(finding, first, scene) } else { first };
     let to = if lies_open(finding.anomaly) { loss_ends(finding.log, last, scene) } else { last };
     Some(Window { log: finding.log, from, to })
 }
@@ -88,6 +91,14 @@ fn loss_ends(log: LogId, since: Nanos, scene: &Scene<'_>) -> Nanos {
     elected.map(|(_, change)| change.seen).or(scene.timeline.ended).unwrap_or(since)
 }
 
+/// When records that a group went past before `until` may first have been skipped: at the first death of one of its
+/// members, which is what takes records out of hands that had them.
+fn skip_began(finding: &Finding, until: Nanos, scene: &Scene<'_>) -> Nanos {
+    let members = scene.timeline.processes.values().filter(|life| life.identity.group == finding.group);
+    let deaths = members.filter_map(|life| life.crashed.as_ref().map(|(time, _)| *time));
+    deaths.min().map_or(until, |death| death.min(until))
+}
+
 impl Window {
     /// Whether something that happened to a log falls into it.
     pub fn holds(&self, log: LogId, time: Nanos) -> bool {
@@ -107,17 +118,22 @@ fn batch_words(finding: &Finding, scene: &Scene<'_>) -> Vec<String> {
         })
         .filter_map(|offset| Some((offset, scene.batches.at(finding.log, offset)?)))
         .collect();
-    let mut words: Vec<String> =
-        copies.iter().take(4).map(|(offset, batch)| describe(*offset, batch)).collect();
+    let is_lost = finding.anomaly == Anomaly::LostWrite;
+    let said = copies.iter().take(4).map(|(offset, batch)| describe(*offset, batch, is_lost));
+    let mut words: Vec<String> = said.collect();
     if let ([(first, a), (second, b), ..], Anomaly::DuplicateWrite) = (copies.as_slice(), finding.anomaly) {
         words.push(whose_copy(&Copied::new(*first, a), &Copied::new(*second, b)).to_owned());
     }
     words
 }
 
-/// One batch in words.
-fn describe(offset: Offset, batch: &Batch) -> String {
-    let base = format!("offset {offset} was appended in leader epoch {}", batch.leader_epoch);
+/// What a batch says of one of its records; of one that took a lost record's offset, that it did.
+fn describe(offset: Offset, batch: &Batch, is_lost: bool) -> String {
+    let record = match is_lost {
+        true => format!("what is now at offset {offset}"),
+        false => format!("the record at offset {offset}"),
+    };
+    let base = format!("{record} was appended in leader epoch {}", batch.leader_epoch);
     if batch.producer_id < 0 {
         return format!("{base} without a producer id");
     }

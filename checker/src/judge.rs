@@ -12,13 +12,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::ids::FaultId;
+use history::ids::{FaultId, Seq, Value};
 use history::merged::{History, HistoryError};
 
 use crate::anomaly::{Anomaly, Stage};
 use crate::attribute::around;
 use crate::explain::sentence;
-use crate::findings::{Findings, Tally};
+use crate::findings::{Finding, Findings, Tally};
 use crate::permission::permission;
 use crate::question::Question;
 use crate::scene::{Batches, Scene};
@@ -155,20 +155,38 @@ fn one(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>, question: &Question) 
     }
 }
 
-/// The values concerned as intervals: what is kept of them, and how many more there are.
+/// The values concerned as intervals: what is kept of them, and how many findings lie between.
 fn intervals(tally: &Tally) -> String {
-    let interval = |finding: &crate::findings::Finding| {
-        let (first, last) = (finding.first?, finding.last.or(finding.first)?);
-        Some(if first == last { first.to_string() } else { format!("{first}-{}", last.seq) })
-    };
-    let first: Vec<String> = tally.first.iter().filter_map(interval).collect();
-    let last: Vec<String> = tally.last.iter().filter_map(interval).collect();
+    let first = joined(tally.first.iter());
+    let last = joined(tally.last.iter());
     let kept = (tally.first.len() + tally.last.len()) as u64;
     let between = match tally.findings.saturating_sub(kept) {
         0 => None,
-        more => Some(format!("… {} more intervals …", thousands(more))),
+        more => Some(format!("… {} more …", thousands(more))),
     };
     first.into_iter().chain(between.filter(|_| !last.is_empty())).chain(last).collect::<Vec<_>>().join(", ")
+}
+
+/// Findings as intervals of values; neighbours that follow each other are one.
+fn joined<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<String> {
+    let mut joined: Vec<(Value, Seq)> = Vec::new();
+    for finding in findings {
+        let Some(first) = finding.first else { continue };
+        let last = finding.last.unwrap_or(first).seq;
+        match joined.last_mut() {
+            Some((before, end))
+                if before.process == first.process && end.0.checked_add(1) == Some(first.seq.0) =>
+            {
+                *end = last;
+            }
+            Some(_) | None => joined.push((first, last)),
+        }
+    }
+    let text = |(first, last): (Value, Seq)| match first.seq == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    joined.into_iter().map(text).collect()
 }
 
 /// The verdict on one stage.

@@ -137,7 +137,7 @@ pub struct Observed {
     pub causes: BTreeMap<String, u64>,
     /// Sub-count by log (`topic/partition`), at most [`MAX_LISTED`] logs with the most.
     pub logs: BTreeMap<String, u64>,
-    /// The values concerned as intervals, capped: `2:10-19, 2:31 … and 40 more intervals`; empty where none are kept.
+    /// The values concerned as intervals, capped: `2:10-19, 2:31, … 40 more …, 2:99`; empty where none are kept.
     pub intervals: String,
     /// What happened, in one English sentence.
     pub sentence: String,

@@ -10,8 +10,11 @@ use crate::verdict::{Witness, WitnessEvent};
 
 /// The witness that a finding is.
 pub fn witness(finding: &Finding, scene: &Scene<'_>) -> Witness {
-    let phrases: Vec<String> = finding.sightings.iter().map(|sighting| phrase(sighting, scene)).collect();
-    let events = finding.sightings.iter().map(event).collect();
+    // In order of time; what has none (the log at the end) comes last.
+    let mut sightings: Vec<&Sighting> = finding.sightings.iter().collect();
+    sightings.sort_by_key(|sighting| sighting.time().unwrap_or(Nanos(u64::MAX)));
+    let phrases: Vec<String> = sightings.iter().map(|sighting| phrase(sighting, scene)).collect();
+    let events = sightings.into_iter().map(event).collect();
     let text = match phrases.is_empty() {
         true => subject(finding, scene),
         false => format!("{}: {}", subject(finding, scene), phrases.join(", ")),

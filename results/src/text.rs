@@ -147,10 +147,20 @@ fn anomaly(page: &mut Page, observed: &Observed, extent: Extent) {
         let logs = observed.logs.iter().map(|(log, count)| format!("{} {}", plain(log), thousands(*count)));
         page.wrapped(6, &format!("by log: {}", logs.collect::<Vec<_>>().join(", ")));
     }
-    for witness in &observed.witnesses {
-        page.wrapped(8, &format!("- {}", plain(&witness.text)));
+    let all = observed.witnesses.len();
+    let hidden = if all > 2 * SHOWN { SHOWN..all - SHOWN } else { 0..0 };
+    for (index, witness) in observed.witnesses.iter().enumerate() {
+        if index == hidden.start && !hidden.is_empty() {
+            page.line(8, &format!("… {} more in verdict.json", hidden.len()));
+        }
+        if !hidden.contains(&index) {
+            page.wrapped(8, &format!("- {}", plain(&witness.text)));
+        }
     }
 }
+
+/// Witnesses of one anomaly that the report shows from the beginning, and from the end.
+const SHOWN: usize = 3;
 
 /// The fault ledger and the latencies.
 fn faults(page: &mut Page, verdict: &Verdict) {
@@ -205,16 +215,14 @@ fn fault_row(fault: &FaultEntry, verdict: &Verdict, style: Style) -> Vec<String>
     ]
 }
 
-/// What a fault did, in words and numbers.
+/// What a fault did: in the words of the ledger, which hold the numbers that matter; else its counters.
 fn effect(fault: &FaultEntry) -> String {
+    if !fault.effect.is_empty() {
+        return plain(&fault.effect).into_owned();
+    }
     let numbers = fault.counters.iter().map(|(name, count)| format!("{} {}", plain(name), thousands(*count)));
     let numbers: Vec<String> = numbers.collect();
-    match (fault.effect.is_empty(), numbers.is_empty()) {
-        (true, true) => "not known".to_owned(),
-        (true, false) => numbers.join(", "),
-        (false, true) => plain(&fault.effect).into_owned(),
-        (false, false) => format!("{} ({})", plain(&fault.effect), numbers.join(", ")),
-    }
+    if numbers.is_empty() { "not known".to_owned() } else { numbers.join(", ") }
 }
 
 /// How much the verdict rests on.
