@@ -20,6 +20,8 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
         ["order", port] => order(port),
         ["datagrams", address, count] => datagrams(address, number(count)),
         ["blast", address, bytes] => blast(address, number(bytes)),
+        ["broker", port] => broker(port),
+        ["produce", address, count] => produce(address, i32::try_from(number(count)).unwrap()),
         ["facts"] => facts(),
         _ => panic!("no node program {words:?}"),
     }
@@ -172,6 +174,73 @@ fn blast(address: &str, bytes: u64) -> ExitCode {
     }
     sending.join().unwrap();
     announce("intact");
+    ExitCode::SUCCESS
+}
+
+/// Executes Produce requests, one after the other on each connection, as a broker does.
+fn broker(port: &str) -> ExitCode {
+    let listener = TcpListener::bind(format!("0.0.0.0:{port}")).unwrap();
+    announce("ready");
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        std::thread::spawn(move || {
+            let mut size = [0; 4];
+            while stream.read_exact(&mut size).is_ok() {
+                let mut request = vec![0; usize::try_from(u32::from_be_bytes(size)).unwrap()];
+                if stream.read_exact(&mut request).is_err() {
+                    return;
+                }
+                let correlation = &request[4..8];
+                announce(&format!("executed {}", i32::from_be_bytes(correlation.try_into().unwrap())));
+                // One topic `t`, one partition, no error, an offset, a time; no throttling.
+                let topics = [0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+                let answer = [correlation, &topics, &[0; 16], &[0; 4]].concat();
+                let framed =
+                    [&u32::try_from(answer.len()).unwrap().to_be_bytes(), answer.as_slice()].concat();
+                if stream.write_all(&framed).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    ExitCode::SUCCESS
+}
+
+/// A Produce request (version 3) with ten records for one log.
+fn produce_request(correlation: i32) -> Vec<u8> {
+    let mut batch = vec![0; 5000];
+    batch[8..12].copy_from_slice(&4988_u32.to_be_bytes());
+    batch[57..61].copy_from_slice(&10_u32.to_be_bytes());
+    let header = [&[0, 0, 0, 3], correlation.to_be_bytes().as_slice(), &[0, 4], b"shop"].concat();
+    let body = [255, 255, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0];
+    let request = [&header, body.as_slice(), &5000_u32.to_be_bytes(), &batch].concat();
+    [&u32::try_from(request.len()).unwrap().to_be_bytes(), request.as_slice()].concat()
+}
+
+/// Sends Produce requests without waiting for answers, a hundred a second, and prints the answers; at last
+/// how the connection ended.
+fn produce(address: &str, count: i32) -> ExitCode {
+    let mut stream = dial(address, PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut sender = stream.try_clone().unwrap();
+    let sending = std::thread::spawn(move || {
+        (1..=count).find_map(|correlation| {
+            std::thread::sleep(Duration::from_millis(10));
+            sender.write_all(&produce_request(correlation)).err().map(|error| error.kind())
+        })
+    });
+    for _ in 0..count {
+        let mut answer = [0; 45];
+        if let Err(error) = stream.read_exact(&mut answer) {
+            // The kernel tells of a reset once: if the sender heard it, the reader finds an end.
+            let sent = if error.kind() == ErrorKind::UnexpectedEof { sending.join().unwrap() } else { None };
+            announce(&format!("{:?}", sent.unwrap_or(error.kind())));
+            return ExitCode::SUCCESS;
+        }
+        announce(&format!("answered {}", i32::from_be_bytes(answer[4..8].try_into().unwrap())));
+    }
+    sending.join().unwrap();
+    announce("all answered");
     ExitCode::SUCCESS
 }
 

@@ -6,7 +6,9 @@ use std::process::{Child, ChildStdout, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::lab::{DeviceKind, Lab, LabPlan, NodeSpec};
-use nemesis::switch::{Action, LinkRule, Links, Order, Ports, Reset, Rule};
+use nemesis::switch::{
+    Action, Api, HoldRequest, LinkRule, Links, LoseResponse, Order, Ports, Requests, Reset, Rule,
+};
 
 /// All scenarios, by the claim that they hold.
 pub(crate) const ALL: &[&str] = &[
@@ -22,12 +24,15 @@ pub(crate) const ALL: &[&str] = &[
     "a-reset-breaks-open-connections-only",
     "a-reset-of-all-refuses-new-connections",
     "no-rule-touches-the-harness",
+    "a-lost-response-was-executed-and-answered",
+    "a-lost-response-under-loss-and-delay",
+    "a-held-request-is-executed-at-its-release",
 ];
 
 pub(crate) fn run(scenario: &str, device: DeviceKind) -> ExitCode {
     let nodes = [("a", 1), ("b", 2), ("c", 3)]
         .map(|(name, n)| NodeSpec { name: name.to_owned(), ip: Ipv4Addr::new(10, 77, 0, n) });
-    let plan = LabPlan { nodes: nodes.to_vec(), kafka_ports: vec![], seed: 7, device: Some(device) };
+    let plan = LabPlan { nodes: nodes.to_vec(), kafka_ports: vec![9092], seed: 7, device: Some(device) };
     let lab = Lab::start(&plan).unwrap();
     assert_eq!(lab.device(), device);
     match scenario {
@@ -43,6 +48,9 @@ pub(crate) fn run(scenario: &str, device: DeviceKind) -> ExitCode {
         "a-reset-breaks-open-connections-only" => reset(&lab),
         "a-reset-of-all-refuses-new-connections" => refuse(&lab),
         "no-rule-touches-the-harness" => exempt(&lab),
+        "a-lost-response-was-executed-and-answered" => lose(&lab),
+        "a-lost-response-under-loss-and-delay" => lose_in_trouble(&lab),
+        "a-held-request-is-executed-at-its-release" => hold(&lab),
         "wait" => wait(&lab),
         "crowd" => crowd(&lab),
         _ => panic!("no scenario {scenario}"),
@@ -267,6 +275,67 @@ fn exempt(lab: &Lab) {
     let stream = std::net::TcpStream::connect("b:9000");
     assert!(stream.is_ok(), "{stream:?}");
     assert_eq!(can_connect(lab, "harness", "b:9000"), "connected");
+}
+
+/// Requests 4 and 5 of a client lose their answers.
+fn lose(lab: &Lab) {
+    let mut broker = Program::server(lab, "b", &["broker", "9092"]);
+    let requests = Requests {
+        client: Some("a".to_owned()),
+        client_id: Some("shop".to_owned()),
+        ..Requests::of(Api::PRODUCE)
+    };
+    let rule = LoseResponse { nth: 4, count: 2, ..LoseResponse::first(requests) };
+    let guard = lab.switch().install(Rule::LoseResponse(rule)).unwrap();
+    let answered = Program::output(lab, "a", &["produce", "b:9092", "100"]);
+    let counters = guard.remove().unwrap();
+    let kafka = &counters.kafka;
+    // On a quick link request 4 is answered before request 5 is sent: then the group goes on with the next
+    // connection, which this client never makes.
+    let lost = kafka.responses_lost;
+    assert!((1..=2).contains(&lost), "{counters:?}");
+    assert_eq!(answered, ["answered 1", "answered 2", "answered 3", "ConnectionReset"]);
+    assert_eq!((kafka.records_lost, kafka.records_taken), (10 * lost, 10 * lost), "{counters:?}");
+    assert_eq!((kafka.group_timeouts, kafka.unacked, kafka.also_lost), (0, 0, 0), "{counters:?}");
+    let executed: Vec<_> = (0..3 + lost).map(|_| broker.line()).collect();
+    assert_eq!(executed, (1..=3 + lost).map(|n| format!("executed {n}")).collect::<Vec<_>>());
+    // Nothing more was executed: the next line is of a connection made now.
+    Program::output(lab, "c", &["produce", "b:9092", "1"]);
+    assert_eq!(broker.line(), "executed 1");
+}
+
+fn lose_in_trouble(lab: &Lab) {
+    let links = || Links::both_ways(&["a"], &["b"]);
+    let loss = lab.switch().install(Rule::loss(links(), 0.05)).unwrap();
+    let delay = Rule::delay(links(), Duration::from_millis(10), Duration::from_millis(5));
+    let delay = lab.switch().install(delay).unwrap();
+    lose(lab);
+    let (loss, delay) = (loss.remove().unwrap(), delay.remove().unwrap());
+    assert!(loss.frames_dropped > 0 && delay.frames_delayed > 0, "{loss:?} {delay:?}");
+}
+
+/// Request 3 is held for a while; everything behind it waits, and then happens once and in order.
+fn hold(lab: &Lab) {
+    let mut broker = Program::server(lab, "b", &["broker", "9092"]);
+    let rule = HoldRequest { requests: Requests::of(Api::PRODUCE), nth: 3, count: 1 };
+    let guard = lab.switch().install(Rule::HoldRequest(rule)).unwrap();
+    let mut client = Program::start(lab, "a", &["produce", "b:9092", "20"]);
+    let start = Instant::now();
+    for n in 1..=2 {
+        assert_eq!((broker.line(), client.line()), (format!("executed {n}"), format!("answered {n}")));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let counters = guard.remove().unwrap();
+    assert_eq!(client.line(), "answered 3");
+    assert!(start.elapsed() >= Duration::from_secs(2));
+    assert_eq!((counters.kafka.requests_held, counters.kafka.requests_released), (1, 1), "{counters:?}");
+    for n in 3..=20 {
+        assert_eq!(broker.line(), format!("executed {n}"));
+    }
+    for n in 4..=20 {
+        assert_eq!(client.line(), format!("answered {n}"));
+    }
+    assert_eq!(client.line(), "all answered");
 }
 
 /// Waits for an interrupt; its default action ends the controller.
