@@ -52,7 +52,7 @@ impl<T: std::fmt::Display> Grammar<T> {
     }
 
     /// The phrase with each word that is close to one of the grammar's replaced by it.
-    fn respelt(&self, phrase: &str) -> String {
+    pub(crate) fn respelt(&self, phrase: &str) -> String {
         let respell = |word: &str| {
             let lower = word.to_lowercase();
             let near =
@@ -70,7 +70,7 @@ impl<T: std::fmt::Display> Grammar<T> {
 const LONGEST: usize = 300;
 
 /// One blank between words, `↔` and `→` written as arrows.
-fn normal(phrase: &str) -> String {
+pub(crate) fn normal(phrase: &str) -> String {
     let mut cut = phrase.len().min(LONGEST);
     while !phrase.is_char_boundary(cut) {
         cut -= 1;

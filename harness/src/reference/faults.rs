@@ -16,7 +16,8 @@ pub fn markdown() -> String {
          A fault that had no effect makes the verdict of its run *unknown*.\n",
     );
     for kind in KINDS {
-        let forms: Vec<String> = kind.forms.iter().map(|form| format!("`{form}`")).collect();
+        let forms: Vec<String> =
+            kind.forms.iter().map(|form| format!("`{} = \"{form}\"`", kind.key)).collect();
         let _ = write!(
             text,
             "\n## {}\n\n{}\n\n* forms: {}\n* healed: {}\n* has bitten when: {}\n* example: `{}`\n",

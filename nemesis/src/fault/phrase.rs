@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Api, Fault, Rate, Scope};
 use crate::duration;
-use crate::phrase::{Grammar, Misunderstood};
+use crate::phrase::{Grammar, Misunderstood, normal};
 use crate::target::Target;
 
 /// One kind of fault, for the reference (`docs/faults.md`, `onceproof list faults`).
@@ -16,7 +16,9 @@ use crate::target::Target;
 pub struct Kind {
     /// Key in a spec.
     pub key: &'static str,
-    /// Its forms.
+    /// What it is called in errors.
+    pub noun: &'static str,
+    /// The forms of its value.
     pub forms: &'static [&'static str],
     /// What it does.
     pub does: &'static str,
@@ -32,7 +34,8 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     Kind {
         key: "kill",
-        forms: &["kill TARGET"],
+        noun: "target",
+        forms: &["TARGET"],
         does: "SIGKILL to the process. Page cache survives, sockets are closed by the kernel.",
         heals: "the process is started again; a client comes back as a new process with a new identity",
         bites: "every targeted process was found gone",
@@ -40,7 +43,8 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         key: "pause",
-        forms: &["pause TARGET"],
+        noun: "target",
+        forms: &["TARGET"],
         does: "SIGSTOP to the process: it holds its sockets and its memory and does nothing.",
         heals: "SIGCONT",
         bites: "every targeted process was found stopped",
@@ -48,7 +52,8 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         key: "isolate",
-        forms: &["isolate TARGET"],
+        noun: "target",
+        forms: &["TARGET"],
         does: "Drops every frame between the target and all other nodes, both ways.",
         heals: "the rule is removed",
         bites: "at least one frame was dropped",
@@ -56,7 +61,8 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         key: "partition",
-        forms: &["partition A <-> B", "partition A -> B", "partition halves"],
+        noun: "partition",
+        forms: &["A <-> B", "A -> B", "halves"],
         does: "Drops every frame between two targets, both ways or one way. `halves` splits the brokers; \
                the controller stays with the larger half and clients reach both.",
         heals: "the rule is removed",
@@ -65,7 +71,8 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         key: "loss",
-        forms: &["P % loss on A <-> B", "P % loss on A -> B", "P % loss on TARGET"],
+        noun: "loss",
+        forms: &["P % on A <-> B", "P % on A -> B", "P % on TARGET"],
         does: "Drops each wire packet with this probability (large frames are segmented first).",
         heals: "the rule is removed",
         bites: "at least one frame was dropped",
@@ -73,7 +80,8 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         key: "delay",
-        forms: &["D delay on A <-> B", "D ± J delay on A -> B", "D delay on TARGET"],
+        noun: "delay",
+        forms: &["D on A <-> B", "D ± J on A -> B", "D on TARGET"],
         does: "Delays each frame by D, more or less by J, uniformly; frames of a link keep their order.",
         heals: "the rule is removed; what was delayed still arrives",
         bites: "at least one frame was delayed",
@@ -81,7 +89,8 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         key: "lose",
-        forms: &["lose response of API", "lose response of API to TARGET"],
+        noun: "lost response",
+        forms: &["response of API", "response of API to TARGET"],
         does: "Lets the request through, waits until it was executed and answered, and loses the answer; the \
                connection is then reset. `nth` says which request is the first, `count` how many in a row.",
         heals: "by itself, once all are lost",
@@ -90,7 +99,8 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         key: "hold",
-        forms: &["hold API from TARGET"],
+        noun: "held request",
+        forms: &["API from TARGET"],
         does: "Holds the nth such request, and everything behind it on its connection, on the way to the broker.",
         heals: "what was held is released in order; it is executed even if its sender has gone",
         bites: "at least one request was held",
@@ -232,7 +242,7 @@ fn hold(phrase: &str) -> Option<Fault> {
 /// # Errors
 /// When it cannot be understood.
 pub fn read_partition(value: &str) -> Result<Fault, Misunderstood> {
-    with_verb(&format!("partition {value}"), value)
+    value_of("partition", value, partition, &|fault| without(fault, "partition "))
 }
 
 /// The value of a spec's `loss`: `5 % on A <-> B`.
@@ -240,7 +250,8 @@ pub fn read_partition(value: &str) -> Result<Fault, Misunderstood> {
 /// # Errors
 /// When it cannot be understood.
 pub fn read_loss(value: &str) -> Result<Fault, Misunderstood> {
-    with_verb(&value.replacen(" on ", " loss on ", 1), value)
+    let read = |value: &str| value.split_once(" on ").and_then(|(rate, on)| loss(rate, on));
+    value_of("loss", value, read, &|fault| fault.replacen(" loss on ", " on ", 1))
 }
 
 /// The value of a spec's `delay`: `100ms ± 20ms on A <-> B`.
@@ -248,7 +259,8 @@ pub fn read_loss(value: &str) -> Result<Fault, Misunderstood> {
 /// # Errors
 /// When it cannot be understood.
 pub fn read_delay(value: &str) -> Result<Fault, Misunderstood> {
-    with_verb(&value.replacen(" on ", " delay on ", 1), value)
+    let read = |value: &str| value.split_once(" on ").and_then(|(delay, on)| delayed(delay, on));
+    value_of("delay", value, read, &|fault| fault.replacen(" delay on ", " on ", 1))
 }
 
 /// The value of a spec's `lose`: `response of Produce to shop[0]`.
@@ -256,7 +268,7 @@ pub fn read_delay(value: &str) -> Result<Fault, Misunderstood> {
 /// # Errors
 /// When it cannot be understood.
 pub fn read_response(value: &str) -> Result<Fault, Misunderstood> {
-    with_verb(&format!("lose {value}"), value)
+    value_of("lose", value, lost_response, &|fault| without(fault, "lose "))
 }
 
 /// The value of a spec's `hold`: `Fetch from followers of orders/0`.
@@ -264,12 +276,32 @@ pub fn read_response(value: &str) -> Result<Fault, Misunderstood> {
 /// # Errors
 /// When it cannot be understood.
 pub fn read_hold(value: &str) -> Result<Fault, Misunderstood> {
-    with_verb(&format!("hold {value}"), value)
+    value_of("hold", value, hold, &|fault| without(fault, "hold "))
 }
 
-/// Reads a whole phrase; an error shows the value as the user wrote it, not the phrase made of it.
-fn with_verb(phrase: &str, value: &str) -> Result<Fault, Misunderstood> {
-    GRAMMAR.parse(phrase).map_err(|error| Misunderstood { phrase: value.to_owned(), ..error })
+fn without(fault: &str, verb: &str) -> String {
+    fault.strip_prefix(verb).unwrap_or(fault).to_owned()
+}
+
+/// Reads the value of one key. A suggestion is a value again, not the phrase with its verb.
+fn value_of(
+    key: &str,
+    value: &str,
+    read: impl Fn(&str) -> Option<Fault>,
+    as_value: &dyn Fn(&str) -> String,
+) -> Result<Fault, Misunderstood> {
+    let normal = normal(value);
+    if let Some(fault) = read(&normal) {
+        return Ok(fault);
+    }
+    let kind = KINDS.iter().find(|kind| kind.key == key);
+    let meant = read(&GRAMMAR.respelt(&normal));
+    Err(Misunderstood {
+        what: kind.map_or("fault", |kind| kind.noun),
+        phrase: value.to_owned(),
+        alternatives: kind.map_or(FORMS, |kind| kind.forms),
+        suggestion: meant.map(|fault| as_value(&fault.to_string())),
+    })
 }
 
 impl std::str::FromStr for Fault {
