@@ -121,7 +121,17 @@ pub(super) fn quiet(name: &str) -> Result<(), LabError> {
         fs::write(format!("/proc/sys/net/ipv4/conf/{scope}/rp_filter"), "0")
             .map_err(|error| failed(name, "set rp_filter", error))?;
     }
+    same_congestion_control();
     Ok(())
+}
+
+/// The same TCP on every machine: CUBIC, Linux's default, or where the host does not allow it here Reno, which every kernel
+/// allows. A host set to BBR would have each connection pace itself by timers, in a lab whose delays are to be the plan's.
+fn same_congestion_control() {
+    // What none of the two can be set for stays as the host has it.
+    let _ = ["cubic", "reno"]
+        .into_iter()
+        .any(|name| fs::write("/proc/sys/net/ipv4/tcp_congestion_control", name).is_ok());
 }
 
 /// Runs `work` on a new thread, whose namespaces it may change: they end with the thread.
