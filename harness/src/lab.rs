@@ -1,6 +1,6 @@
 //! The lab: private namespaces in which the cluster, its clients and the network between them live.
 //!
-//! [`enter`] is the outside: it re-executes the program inside new namespaces and waits. Everything below
+//! [`enter()`] is the outside: it re-executes the program inside new namespaces and waits. Everything below
 //! PID 1 of the lab ends with it, for whatever reason: no process, interface, mount or folder is left, no
 //! host setting is touched, and two labs cannot see each other. [`Lab::start`] is the inside: a network
 //! namespace per node, and the packet switch that holds the other end of every node's link.

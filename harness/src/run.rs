@@ -153,7 +153,7 @@ fn enter(run_dir: &Path) -> Result<End, LabError> {
     Ok(End::Failed)
 }
 
-/// The inside of [`enter`]: the controller. Returns the exit status of its process.
+/// The inside of `enter`: the controller. Returns the exit status of its process.
 pub fn inside(run_dir: &Path) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {

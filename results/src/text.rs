@@ -2,7 +2,7 @@
 //!
 //! Verdict first, the command that repeats the run last; between them what was promised, what was observed, what each
 //! fault did, how long acknowledgements took, and what was not judged. Everything that came from outside goes through
-//! [`plain`](crate::plain::plain). Colour only repeats what a symbol or a word says already.
+//! [`plain`](crate::plain). Colour only repeats what a symbol or a word says already.
 
 mod style;
 mod table;

@@ -17,7 +17,7 @@ pub struct Client {
     /// Client library, or a list to run the same clients on each: `"librdkafka"` (the default).
     #[serde(default)]
     pub family: Families,
-    /// Number of instances, for each family; they are called NAME[0], NAME[1]…
+    /// Number of instances, for each family; they are called `NAME[0]`, `NAME[1]`…
     #[serde(default = "one")]
     pub count: u32,
     /// The topic that they produce to or consume from.
