@@ -63,10 +63,9 @@ fn one_frame_is_enough_for_a_rule_on_a_link() {
 
 #[test]
 fn exactly_the_planned_responses_must_be_lost() {
-    let five = match "lose response of Produce to shop[0]".parse().unwrap() {
-        Fault::LoseResponse { api, client, nth, .. } => Fault::LoseResponse { api, client, nth, count: 5 },
-        other => panic!("{other}"),
-    };
+    let fault = "lose response of Produce to shop[0]".parse().unwrap();
+    let Fault::LoseResponse { api, client, nth, .. } = fault else { panic!("{fault}") };
+    let five = Fault::LoseResponse { api, client, nth, count: 5 };
     let lost = |counters: &[(&str, u64)]| bit(&five, &[], &counted(counters));
     assert_eq!(lost(&[(counter::RESPONSES_LOST, 5)]), Bite::Bit);
     assert_eq!(lost(&[(counter::RESPONSES_LOST, 4)]), Bite::Missed("4 of 5 responses were lost".to_owned()));

@@ -87,12 +87,9 @@ fn any_broker_is_one_that_runs_and_each_of_them_is_possible() {
 }
 
 fn links(phrase: &str) -> BTreeSet<(String, String)> {
-    match phrase.parse::<Fault>().unwrap().strike(&view(), 0).unwrap() {
-        Strike::Network { links, .. } => {
-            links.iter().map(|Link { from, to }| (from.to_string(), to.to_string())).collect()
-        }
-        other => panic!("{phrase} is {other:?}"),
-    }
+    let strike = phrase.parse::<Fault>().unwrap().strike(&view(), 0).unwrap();
+    let Strike::Network { links, .. } = strike else { panic!("{phrase} is {strike:?}") };
+    links.iter().map(|Link { from, to }| (from.to_string(), to.to_string())).collect()
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> BTreeSet<(String, String)> {
