@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::{FaultId, LogId, Nanos, NodeId, Process, TopicPartition};
 use history::merged::{Entry, History, HistoryError, Kind};
-use history::op::{Event, Identity, Observation, Op, Outcome, Phase};
+use history::op::{Event, Identity, Observation, Op};
 
 use crate::verdict::{ClusterChange, FaultEntry};
 
@@ -31,7 +31,7 @@ pub struct Timeline {
     pub assignments: u64,
     /// Groups that had logs assigned.
     pub groups: BTreeSet<String>,
-    /// Transactions whose abort was acknowledged.
+    /// Transactions whose abort was acknowledged, or whose commit failed.
     pub aborted_transactions: u64,
     views: Views,
 }
@@ -84,7 +84,9 @@ impl Timeline {
             life.truncated = facts.truncated;
         }
         // Sends and polls are no rows; their chunks know when they begin.
-        let timed = |entry: &&Entry| matches!(entry.kind, Kind::Sends | Kind::Polls | Kind::Rows);
+        let timed = |entry: &&Entry| {
+            matches!(entry.kind, Kind::Sends | Kind::Polls | Kind::Transactions | Kind::Rows)
+        };
         let begins =
             history.entries().iter().filter(timed).map(|entry| Nanos(entry.time.saturating_mul(1_000)));
         timeline.began = begins.clone().min();
@@ -92,6 +94,8 @@ impl Timeline {
         for event in history.events()? {
             timeline.add(&event?, &history.facts().logs);
         }
+        timeline.aborted_transactions =
+            history.transaction_chunks().iter().map(|entry| u64::from(entry.failed)).sum();
         Ok(timeline)
     }
 
@@ -126,10 +130,8 @@ impl Timeline {
                 let group = self.processes.get(&event.process).and_then(|life| life.identity.group.clone());
                 self.groups.extend(group);
             }
-            Op::AbortTxn if matches!(event.phase, Phase::Complete(Outcome::Ok { .. })) => {
-                self.aborted_transactions += 1;
-            }
             Op::Send { .. }
+            | Op::InitTxn { .. }
             | Op::BeginTxn { .. }
             | Op::CommitTxn
             | Op::AbortTxn
@@ -139,6 +141,7 @@ impl Timeline {
             | Op::Seek { .. }
             | Op::EffectBegin { .. }
             | Op::Effect { .. }
+            | Op::Derive { .. }
             | Op::CommitOffsets { .. }
             | Op::FetchCommitted { .. }
             | Op::EndOffsets { .. }
@@ -254,6 +257,8 @@ pub fn log_name(logs: &[TopicPartition], log: LogId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use history::op::{Outcome, Phase};
+
     use super::*;
 
     fn observe(time: u64, asked: i32, leader: Option<i32>, epoch: i32, isr: &[i32]) -> Event {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use checker::question::Question;
 use history::ids::TopicPartition;
+use history::op::Isolation;
 use nemesis::schedule::{Planned, Seed};
 use nemesis::target::ClientRef;
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,19 @@ pub struct Limits {
     /// Until producers have flushed and groups have read to the end.
     #[serde(with = "nemesis::duration")]
     pub drain: Duration,
+}
+
+impl ClientPlan {
+    /// Which records its polls return, where it polls: what it is given, else its library's default.
+    pub fn isolation(&self) -> Option<Isolation> {
+        let workloads::protocol::Role::Consumer(_) = self.role else { return None };
+        let defaults = defaults::of(self.family, crate::spec::Role::Consumer).iter();
+        let default = defaults.copied().find(|(name, _)| *name == "isolation.level").map(|(_, level)| level);
+        match self.properties.get("isolation.level").map(String::as_str).or(default)? {
+            "read_committed" => Some(Isolation::ReadCommitted),
+            _ => Some(Isolation::ReadUncommitted),
+        }
+    }
 }
 
 impl Plan {

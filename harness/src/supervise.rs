@@ -481,6 +481,7 @@ impl Supervisor {
             family: plan.family.name().to_owned(),
             version: String::new(),
             group: plan.group.clone(),
+            isolation: plan.isolation(),
         };
         Ok(WorkerConfig {
             run: self.setting.run,

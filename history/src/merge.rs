@@ -16,6 +16,7 @@ mod reads;
 mod remap;
 mod rows;
 mod sends;
+mod transactions;
 
 use std::collections::HashSet;
 use std::fs::File;

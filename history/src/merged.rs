@@ -7,8 +7,8 @@
 //! the idea that makes checking cheap: it is a merge of sorted streams, without any table, and memory and time follow
 //! the number of records, never their offsets. A stream is cut into chunks of about 16,000 records; the directory
 //! knows each chunk's stream, counts, bounds, position and xxh3, so a checker reads only what it needs, and a flipped
-//! bit is an error that names the file and the place. What happens rarely (rebalances, commits, transactions, faults,
-//! observations) is stored as plain rows, in order of time. Times of records are kept in microseconds, an invocation
+//! bit is an error that names the file and the place. What happens rarely (rebalances, commits, faults, observations) is
+//! stored as plain rows, in order of time; transactions, which may be many, are columns by process. Times of records are kept in microseconds, an invocation
 //! rounded down and a completion rounded up, which can only widen an operation and so never invents an order.
 //!
 //! The same bytes live in a file or in memory. [`History`] reads, [`Writer`] writes chunks; `merge` decides what
@@ -24,6 +24,7 @@ mod rows;
 mod segment;
 mod sends;
 mod source;
+mod transactions;
 mod writer;
 
 pub use batches::BatchChunk;
@@ -34,6 +35,7 @@ pub use reads::{PollSpan, ReadChunk, ReadRun};
 pub use rows::Events;
 pub use segment::Segments;
 pub use sends::{SendChunk, SendOutcome, SendRun};
+pub use transactions::{TxnChunk, TxnEnd, TxnOffset, TxnSpan};
 pub use writer::Writer;
 
 /// Number of records after which a chunk is closed.

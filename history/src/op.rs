@@ -32,6 +32,15 @@ pub enum Op {
         /// Its unique payload.
         value: Value,
     },
+    /// A transactional id is claimed: older sessions of it are fenced from here on.
+    InitTxn {
+        /// The transactional id.
+        id: String,
+        /// Producer epoch that was granted, where the client knows it.
+        epoch: Option<i32>,
+        /// After how many milliseconds the coordinator aborts what is left open, where the client tells.
+        timeout_ms: Option<u64>,
+    },
     /// A transaction begins.
     BeginTxn {
         /// The transactional id.
@@ -71,7 +80,14 @@ pub enum Op {
         /// What took effect.
         spans: Vec<Span>,
     },
-    /// A group's positions are committed.
+    /// What the process sends from a sequence number on is made of these records: the first of the first, and so on.
+    Derive {
+        /// Sequence number of the first record that is made.
+        first: Seq,
+        /// Of what, in that order; every offset of these spans is one record.
+        spans: Vec<Span>,
+    },
+    /// A group's positions are committed, or sent to the open transaction to be committed with it.
     CommitOffsets {
         /// Who asked for it.
         mode: CommitMode,
@@ -161,6 +177,9 @@ pub struct Identity {
     pub version: String,
     /// Consumer group, where there is one.
     pub group: Option<String>,
+    /// Which records its polls return, where it says so: nothing is assumed of a consumer that does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
 }
 
 /// Logs that a group member holds, as one rebalance gave or took them.
@@ -215,6 +234,8 @@ pub enum CommitMode {
     Async,
     /// The client library's timer.
     Auto,
+    /// The open transaction: the positions count once it commits, and never if it does not.
+    Txn,
 }
 
 /// Which records a reader sees.
@@ -352,6 +373,7 @@ impl Op {
             Self::Close => "close",
             Self::Crash { .. } => "crash",
             Self::Send { .. } => "send",
+            Self::InitTxn { .. } => "init-txn",
             Self::BeginTxn { .. } => "begin-txn",
             Self::CommitTxn => "commit-txn",
             Self::AbortTxn => "abort-txn",
@@ -362,6 +384,7 @@ impl Op {
             Self::Seek { .. } => "seek",
             Self::EffectBegin { .. } => "effect-begin",
             Self::Effect { .. } => "effect",
+            Self::Derive { .. } => "derive",
             Self::CommitOffsets { .. } => "commit-offsets",
             Self::FetchCommitted { .. } => "fetch-committed",
             Self::EndOffsets { .. } => "end-offsets",
@@ -382,6 +405,7 @@ impl Op {
     pub fn is_moment(&self) -> bool {
         match self {
             Self::Send { .. }
+            | Self::InitTxn { .. }
             | Self::BeginTxn { .. }
             | Self::CommitTxn
             | Self::AbortTxn
@@ -398,6 +422,7 @@ impl Op {
             | Self::Seek { .. }
             | Self::EffectBegin { .. }
             | Self::Effect { .. }
+            | Self::Derive { .. }
             | Self::FinalRead { .. }
             | Self::FinalReadEnd { .. }
             | Self::Batch(_)

@@ -9,7 +9,7 @@
 //! 5..9  p1 info send t/0 v11 error=-185 message="timed out"
 //! 10..11 p2 poll t/0 p1:7..8 @12 p1:9 @14 t/1 p1:4 @0    # runs; v7 is the line's own process, p1:7 another's
 //! 12    p2 assigned t/0 t/1 generation=3          # what happens at one moment needs no invoke or ok
-//! 13..14 p2 commit-offsets sync t/0 @15
+//! 13..14 p2 commit-offsets sync t/0 @15             # txn for sync: sent to the transaction that p2 has begun
 //! 15    p3 final-read t/0 p1:7..10 @12 end=16     # end= adds: 15 p3 final-read-end t/0 end=16
 //! 16    harness fault 0 "kill the leader" b1      # harness is p0; quotes as in JSON
 //! ```

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use history::ids::{LogId, Nanos, Offset, Process, Seq, TopicPartition, Value};
 use history::journal::{self, Header, SendRun as Sends, Unresolved, Writer};
 use history::merge::{self, Contradiction, MergeError, Place};
-use history::merged::{Buffer, History, Kind, ReadChunk, SendChunk, SendOutcome};
+use history::merged::{
+    Buffer, History, Kind, ReadChunk, SendChunk, SendOutcome, TxnChunk, TxnEnd, TxnOffset, TxnSpan,
+};
 use history::op::{
     Assignment, Cause, CommitMode, Event, Identity, Isolation, Op, Outcome, Phase, Position, Run, Span,
 };
@@ -37,6 +39,10 @@ fn moment(time: u64, process: u32, op: Op) -> Event {
 
 fn send(log: u16, process: u32, seq: u32) -> Op {
     Op::Send { log: LogId(log), value: value(process, seq) }
+}
+
+fn begin(time: u64, process: u32) -> Event {
+    moment(time, process, Op::BeginTxn { id: "shop".to_owned(), epoch: Some(4) })
 }
 
 fn ok(offset: i64) -> Outcome {
@@ -74,6 +80,9 @@ fn contradictions_name_the_event() {
         (vec![invoke(1, 1, send(0, 2, 0))], "ForeignValue"),
         (vec![invoke(1, 1, send(7, 1, 0))], "UnknownLog"),
         (vec![sent.clone(), complete(11, 1, ok(-3), send(0, 1, 5))], "Impossible"),
+        (vec![invoke(1, 2, Op::CommitTxn)], "EndWithoutTransaction"),
+        (vec![begin(1, 2), moment(2, 2, Op::CommitTxn)], "EndWithoutInvocation"),
+        (vec![begin(1, 2), invoke(2, 2, Op::CommitTxn), moment(3, 2, Op::AbortTxn)], "EndWithoutInvocation"),
         (vec![moment(1, 2, Op::Poll { runs: vec![] })], "PollWithoutInvocation"),
         (
             vec![invoke(1, 2, Op::Poll { runs: vec![] }), invoke(2, 2, Op::Poll { runs: vec![] })],
@@ -304,4 +313,112 @@ fn two_journals_of_one_process_and_two_runs_are_refused() {
         "{error}"
     );
     assert!(!out.exists(), "no history appears where the merge failed");
+}
+
+/// The transactions of process 1, whatever the size of chunks.
+fn transactions(events: &[Event]) -> (Vec<TxnSpan>, Vec<TxnOffset>) {
+    let mut seen = Vec::new();
+    for size in [1, 2, 1000] {
+        let history = merge::events_in_chunks(&logs(), events, size).unwrap();
+        let (mut txns, mut offsets) = (Vec::new(), Vec::new());
+        let (mut buffer, mut chunk) = (Buffer::default(), TxnChunk::default());
+        for entry in history.transaction_chunks() {
+            history.transactions(entry, &mut buffer, &mut chunk).unwrap();
+            let before = u32::try_from(txns.len()).unwrap();
+            txns.extend(chunk.txns.iter().copied());
+            offsets.extend(chunk.offsets.iter().map(|sent| TxnOffset { txn: sent.txn + before, ..*sent }));
+        }
+        seen.push((txns, offsets));
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:?}");
+    seen.remove(0)
+}
+
+fn info() -> Outcome {
+    Outcome::Info { cause: Cause::default(), offset: None }
+}
+
+fn fail() -> Outcome {
+    Outcome::Fail { cause: Cause::default() }
+}
+
+const DONE: Outcome = Outcome::Ok { offset: None };
+
+#[test]
+fn a_record_belongs_to_the_transaction_that_it_was_sent_in() {
+    // All at one moment: the order of events decides, not the clock.
+    let events = [
+        invoke(1, 1, send(0, 1, 0)),
+        begin(1, 1),
+        invoke(1, 1, send(0, 1, 1)),
+        invoke(1, 1, send(1, 1, 2)),
+        invoke(1, 1, Op::CommitTxn),
+        complete(1, 1, DONE, Op::CommitTxn),
+        invoke(1, 1, send(0, 1, 3)),
+        begin(1, 1),
+        begin(1, 1),
+        invoke(1, 1, send(0, 1, 7)),
+    ];
+    let (txns, _) = transactions(&events);
+    let records: Vec<_> = txns.iter().map(|txn| (txn.first, txn.end, txn.how)).collect();
+    assert_eq!(records, [(1, 3, TxnEnd::Committed), (4, 4, TxnEnd::Open), (4, 8, TxnEnd::Open)]);
+}
+
+#[test]
+fn the_first_attempt_that_is_answered_ok_decides_and_errors_leave_it_open() {
+    let commit =
+        |from, outcome| [invoke(from, 1, Op::CommitTxn), complete(from + 1, 1, outcome, Op::CommitTxn)];
+    let abort = |from, outcome| [invoke(from, 1, Op::AbortTxn), complete(from + 1, 1, outcome, Op::AbortTxn)];
+    let never = TxnSpan::NEVER;
+    type Attempts = Vec<[Event; 2]>;
+    let cases: Vec<(Attempts, TxnEnd, [u64; 4])> = vec![
+        (vec![], TxnEnd::Open, [never; 4]),
+        (vec![commit(10, DONE)], TxnEnd::Committed, [10, 10, 10, 11]),
+        (vec![commit(10, info()), commit(20, DONE)], TxnEnd::Committed, [10, 10, 20, 21]),
+        (vec![commit(10, DONE), abort(20, DONE)], TxnEnd::Committed, [10, 10, 10, 11]),
+        (vec![commit(10, fail())], TxnEnd::Failed, [10, never, 10, 11]),
+        (vec![commit(10, fail()), abort(20, info())], TxnEnd::Unknown, [10, 20, 20, 21]),
+        (vec![commit(10, info()), abort(20, DONE)], TxnEnd::Aborted, [10, 10, 20, 21]),
+        (vec![commit(10, info()), abort(20, fail())], TxnEnd::Unknown, [10, 10, 20, 21]),
+        (vec![abort(10, fail())], TxnEnd::Open, [10, never, 10, 11]),
+    ];
+    for (attempts, how, times) in cases {
+        let mut events = vec![begin(1, 1)];
+        events.extend(attempts.into_iter().flatten());
+        let (txns, _) = transactions(&events);
+        let [txn] = txns[..] else { panic!("one transaction") };
+        let seen = [txn.asked, txn.may_commit, txn.closed, txn.ended];
+        assert_eq!((txn.how, seen, txn.epoch), (how, times, 4), "{events:?}");
+    }
+    let unanswered = [begin(1, 1), invoke(10, 1, Op::CommitTxn), begin(20, 1)];
+    let (txns, _) = transactions(&unanswered);
+    assert_eq!((txns[0].how, txns[0].may_commit, txns[0].ended), (TxnEnd::Unknown, 10, never));
+}
+
+#[test]
+fn of_the_positions_sent_to_a_transaction_the_last_of_each_log_counts() {
+    let sent = |log, next| Op::CommitOffsets {
+        mode: CommitMode::Txn,
+        positions: vec![Position { log: LogId(log), next: Offset(next) }],
+    };
+    let events = [
+        begin(1, 1),
+        invoke(2, 1, sent(1, 4)),
+        complete(3, 1, DONE, sent(1, 4)),
+        invoke(4, 1, sent(0, 7)),
+        complete(5, 1, DONE, sent(0, 7)),
+        invoke(6, 1, sent(1, 9)),
+        complete(7, 1, info(), sent(1, 9)),
+        invoke(8, 1, sent(0, 8)),
+        complete(9, 1, fail(), sent(0, 8)),
+        begin(10, 1),
+        invoke(11, 1, sent(0, 12)),
+    ];
+    let (_, offsets) = transactions(&events);
+    let at = |txn, log, next, certain| TxnOffset { txn, log: LogId(log), next: Offset(next), certain };
+    assert_eq!(offsets, [at(0, 0, 7, true), at(0, 1, 9, false), at(1, 0, 12, false)]);
+    // Outside of a transaction they are kept as they are.
+    let history =
+        merge::events(&logs(), &[invoke(2, 1, sent(1, 4)), complete(3, 1, DONE, sent(1, 4))]).unwrap();
+    assert_eq!((history.transaction_chunks().len(), history.events().unwrap().count()), (0, 2));
 }

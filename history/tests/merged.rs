@@ -5,7 +5,7 @@
 use history::ids::{LogId, Nanos, Offset, Process, TopicPartition};
 use history::merged::{
     BatchChunk, Buffer, Facts, History, HistoryError, Kind, PollSpan, ProcessFacts, ReadChunk, SendChunk,
-    SendOutcome, SendRun, Writer,
+    SendOutcome, SendRun, TxnChunk, TxnEnd, TxnOffset, TxnSpan, Writer,
 };
 use history::op::{Batch, Cause, Event, Isolation, Op};
 use proptest::prelude::*;
@@ -125,6 +125,44 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn txns()(
+        spans in prop::collection::vec((0u32..3, -1i32..40, 0u32..9, 0u32..2000, any::<u32>(), 0usize..5), 0..400),
+        times in prop::collection::vec(prop_oneof![9 => (0u64..1 << 34).prop_map(Some), 1 => Just(None)], 5..60),
+        sent in prop::collection::vec((0u32..4, any::<u16>(), any::<i64>(), any::<bool>()), 0..200),
+    ) -> TxnChunk {
+        let ends = [TxnEnd::Committed, TxnEnd::Aborted, TxnEnd::Failed, TxnEnd::Unknown, TxnEnd::Open];
+        let mut chunk = TxnChunk::default();
+        let mut next = 5u32;
+        for (nth, (id, epoch, gap, count, began, how)) in spans.into_iter().enumerate() {
+            let time = |more: usize| times[(nth * 5 + more) % times.len()].unwrap_or(TxnSpan::NEVER);
+            let first = next.wrapping_add(gap);
+            next = first.checked_add(count).unwrap();
+            chunk.txns.push(TxnSpan {
+                id,
+                epoch,
+                first,
+                end: next,
+                invoked: began.into(),
+                began: time(0),
+                asked: time(1),
+                may_commit: time(2),
+                closed: time(3),
+                ended: time(4),
+                how: ends[how],
+            });
+        }
+        let mut txn = 0;
+        for (step, log, next, certain) in sent {
+            txn += step;
+            if chunk.txns.len() > txn as usize {
+                chunk.offsets.push(TxnOffset { txn, log: LogId(log), next: Offset(next), certain });
+            }
+        }
+        chunk
+    }
+}
+
 fn facts() -> Facts {
     let mut facts = Facts { causes: vec![Cause::default()], ..Facts::default() };
     facts.logs.push(TopicPartition::new("orders", 0));
@@ -143,6 +181,7 @@ fn history(sends: &SendChunk, finals: &ReadChunk, polls: &ReadChunk, batches: &B
     out.final_read((Process(9), log, LEVEL), 0, finals).unwrap();
     out.batches(Process(9), log, 0, batches).unwrap();
     let rows: Vec<Event> = (0..4).map(|time| Event::moment(Nanos(time), Process(3), Op::Close)).collect();
+    out.transactions(Process(3), 0, &TxnChunk::default()).unwrap();
     out.rows(Process(3), 0, &rows[..2]).unwrap();
     out.rows(Process(3), 1, &rows[2..]).unwrap();
     out.finish(&facts()).unwrap()
@@ -167,6 +206,18 @@ proptest! {
         prop_assert_eq!(chunk.batches, batches.batches);
         prop_assert_eq!(history.events().unwrap().count(), 4);
         prop_assert_eq!(history.facts(), &facts());
+        prop_assert!(history.verify().is_ok());
+    }
+
+    #[test]
+    fn transactions_come_back(txns in txns()) {
+        let mut out = Writer::new(Vec::new()).unwrap();
+        out.transactions(Process(3), 0, &txns).unwrap();
+        let history = History::from_bytes(out.finish(&facts()).unwrap()).unwrap();
+        let [entry] = history.transaction_chunks() else { panic!("one chunk") };
+        let mut chunk = TxnChunk::default();
+        history.transactions(entry, &mut Buffer::default(), &mut chunk).unwrap();
+        prop_assert_eq!((chunk.txns, chunk.offsets), (txns.txns, txns.offsets));
         prop_assert!(history.verify().is_ok());
     }
 

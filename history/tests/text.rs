@@ -217,7 +217,12 @@ fn isolation() -> impl Strategy<Value = Isolation> {
 }
 
 fn mode() -> impl Strategy<Value = CommitMode> {
-    prop_oneof![Just(CommitMode::Sync), Just(CommitMode::Async), Just(CommitMode::Auto)]
+    prop_oneof![
+        Just(CommitMode::Sync),
+        Just(CommitMode::Async),
+        Just(CommitMode::Auto),
+        Just(CommitMode::Txn)
+    ]
 }
 
 fn foreign() -> impl Strategy<Value = ForeignRecord> {
@@ -259,13 +264,24 @@ fn observation() -> impl Strategy<Value = Observation> {
 }
 
 fn identity() -> impl Strategy<Value = Identity> {
-    (text(), text(), text(), text(), option::of(text()))
-        .prop_map(|(name, role, family, version, group)| Identity { name, role, family, version, group })
+    (text(), text(), text(), text(), (option::of(text()), option::of(isolation()))).prop_map(
+        |(name, role, family, version, (group, isolation))| Identity {
+            name,
+            role,
+            family,
+            version,
+            group,
+            isolation,
+        },
+    )
 }
 
 fn client_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (log_id(), value()).prop_map(|(log, value)| Op::Send { log, value }),
+        (text(), option::of(any::<i32>()), option::of(any::<u64>()))
+            .prop_map(|(id, epoch, timeout_ms)| Op::InitTxn { id, epoch, timeout_ms }),
+        (any::<u32>(), spans()).prop_map(|(first, spans)| Op::Derive { first: Seq(first), spans }),
         (text(), option::of(any::<i32>())).prop_map(|(id, epoch)| Op::BeginTxn { id, epoch }),
         Just(Op::CommitTxn),
         Just(Op::AbortTxn),
@@ -324,7 +340,7 @@ fn one_of_each() -> Vec<Op> {
         let op = any_op().new_tree(&mut runner).unwrap().current();
         found.insert(op.name(), op);
     }
-    assert_eq!(found.len(), 25, "every kind was found");
+    assert_eq!(found.len(), 27, "every kind was found");
     found.into_values().collect()
 }
 

@@ -144,6 +144,7 @@ impl Controller {
             family: "wire".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             group: None,
+            isolation: None,
         };
         let header = Header { run: self.file.run, process, identity };
         let path = self.run_dir.join("journals").join(format!("{process}-reader.journal"));

@@ -260,6 +260,7 @@ fn own_journal(run_dir: &Path, run: u64) -> Result<Writer, RunError> {
         family: "onceproof".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         group: None,
+        isolation: None,
     };
     let header = Header { run, process: Process(0), identity };
     Ok(Writer::create(run_dir.join("journals").join("0-harness.journal"), &header)?)

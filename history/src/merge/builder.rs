@@ -11,11 +11,12 @@ use super::polls::{self, Asked, PollStream};
 use super::reads::{BatchStream, FinalStream, check_run};
 use super::rows::RowStream;
 use super::sends::{self, End, SendStream};
+use super::transactions::{TxnStream, Way};
 use super::{ceil, floor};
 use crate::ids::{LogId, Nanos, Process, Seq, TopicPartition, Value};
 use crate::journal::Tail;
 use crate::merged::{CHUNK_RECORDS, Facts, FinalReadEnd, Segments, SendOutcome, Writer};
-use crate::op::{Cause, Event, Identity, Isolation, Op, Outcome, Phase, Run, Span};
+use crate::op::{Cause, CommitMode, Event, Identity, Isolation, Op, Outcome, Phase, Run, Span};
 
 /// Why something cannot be taken.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub struct Builder<W> {
     polls: BTreeMap<(Process, LogId), PollStream>,
     finals: BTreeMap<(Isolation, LogId), FinalStream>,
     batches: BTreeMap<(Process, LogId), BatchStream>,
+    txns: BTreeMap<Process, TxnStream>,
+    txn_ids: HashMap<String, u32>,
     rows: BTreeMap<Process, RowStream>,
     positions: HashMap<Process, Progress>,
     /// Records in a chunk.
@@ -92,6 +95,8 @@ impl<W: Write> Builder<W> {
             polls: BTreeMap::new(),
             finals: BTreeMap::new(),
             batches: BTreeMap::new(),
+            txns: BTreeMap::new(),
+            txn_ids: HashMap::new(),
             rows: BTreeMap::new(),
             positions: HashMap::new(),
             chunk: chunk.clamp(1, CHUNK_RECORDS),
@@ -127,7 +132,7 @@ impl<W: Write> Builder<W> {
             self.finish_sends(process, log)?;
             self.finish_polls(process, log)?;
         }
-        Ok(())
+        self.finish_txns(process)
     }
 
     /// The number of a log; the first call for a log adds it to the table.
@@ -175,6 +180,22 @@ impl<W: Write> Builder<W> {
                 self.name(batch.log)?;
                 let stream = self.batches.entry((process, batch.log)).or_default();
                 stream.push(process, batch, &mut self.out)
+            }
+            (Op::BeginTxn { id, epoch }, phase) => {
+                self.facts.processes.entry(process).or_default().transactional = true;
+                let begun = (self.transactional_id(id), *epoch, self.next_seq(process));
+                let stream = self.txns.entry(process).or_default();
+                stream.begin((process, time, self.chunk), phase, begun, &mut self.out)
+            }
+            (Op::CommitTxn, phase) => self.end_txn((process, time), (Way::Commit, phase)),
+            (Op::AbortTxn, phase) => self.end_txn((process, time), (Way::Abort, phase)),
+            (Op::CommitOffsets { mode: CommitMode::Txn, positions }, phase) => {
+                for position in positions {
+                    self.name(position.log)?;
+                }
+                // Outside of a transaction they are a row, so that nothing is lost.
+                let taken = self.txns.get_mut(&process).is_some_and(|stream| stream.sent(phase, positions));
+                if taken { Ok(()) } else { self.row(recorder, event) }
             }
             _ => self.row(recorder, event),
         }
@@ -343,12 +364,30 @@ impl<W: Write> Builder<W> {
         Ok(())
     }
 
+    fn end_txn(&mut self, who: (Process, Nanos), how: (Way, &Phase)) -> Result<(), Trouble> {
+        let next = self.next_seq(who.0);
+        Ok(self.txns.entry(who.0).or_default().end(who, how, next)?)
+    }
+
+    /// The sequence number that a process sends next.
+    fn next_seq(&self, process: Process) -> u32 {
+        let sent = self.positions.get(&process).and_then(|progress| progress.sent);
+        sent.map_or(0, |(last, _)| last.0.saturating_add(1))
+    }
+
+    fn transactional_id(&mut self, id: &str) -> u32 {
+        if let Some(&known) = self.txn_ids.get(id) {
+            return known;
+        }
+        let number = u32::try_from(self.facts.transactional_ids.len()).unwrap_or(u32::MAX);
+        self.facts.transactional_ids.push(id.to_owned());
+        self.txn_ids.insert(id.to_owned(), number);
+        number
+    }
+
     fn row(&mut self, recorder: Process, event: Event) -> Result<(), Trouble> {
         if let Op::Open(identity) = &event.op {
             self.facts.processes.entry(event.process).or_default().identity = identity.clone();
-        }
-        if let Op::BeginTxn { .. } = &event.op {
-            self.facts.processes.entry(event.process).or_default().transactional = true;
         }
         if let &Op::FinalReadEnd { isolation, log, start, end, reached } = &event.op {
             self.final_read_end(FinalReadEnd { log, isolation, start, reached, end })?;
@@ -387,6 +426,12 @@ impl<W: Write> Builder<W> {
         stream.finish(polls::Name { process, log, hands_over, chunk: self.chunk }, &mut self.out)
     }
 
+    fn finish_txns(&mut self, process: Process) -> Result<(), Trouble> {
+        let Some(stream) = self.txns.remove(&process) else { return Ok(()) };
+        let next = self.next_seq(process);
+        stream.finish(process, next, &mut self.out)
+    }
+
     /// Writes what is left, and what makes it a history; returns the output and the facts.
     pub(super) fn finish(mut self) -> Result<(W, Facts), Trouble> {
         let streams: Vec<_> = self.sends.keys().copied().collect();
@@ -396,6 +441,10 @@ impl<W: Write> Builder<W> {
         let streams: Vec<_> = self.polls.keys().copied().collect();
         for (process, log) in streams {
             self.finish_polls(process, log)?;
+        }
+        let streams: Vec<_> = self.txns.keys().copied().collect();
+        for process in streams {
+            self.finish_txns(process)?;
         }
         for ((isolation, log), stream) in self.finals {
             stream.finish(log, isolation, &mut self.out)?;

@@ -116,6 +116,18 @@ pub enum Contradiction {
         /// Whose poll.
         process: Process,
     },
+    /// A transaction was to end that was never begun.
+    #[error("process {process} ended a transaction that it had not begun")]
+    EndWithoutTransaction {
+        /// Whose.
+        process: Process,
+    },
+    /// A commit or an abort was answered that was never asked.
+    #[error("process {process} completed the end of a transaction that it had not invoked")]
+    EndWithoutInvocation {
+        /// Whose.
+        process: Process,
+    },
     /// The independent reader went back, or read an offset twice.
     #[error("the final read of {log} goes back to offset {offset}")]
     FinalReadWentBack {

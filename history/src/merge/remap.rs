@@ -32,7 +32,7 @@ pub(super) fn op(op: &mut Op, global: Global<'_>) -> Result<(), Contradiction> {
                 run.log = global(run.log)?;
             }
         }
-        Op::EffectBegin { spans } | Op::Effect { spans } => {
+        Op::EffectBegin { spans } | Op::Effect { spans } | Op::Derive { spans, .. } => {
             for span in spans {
                 span.log = global(span.log)?;
             }
@@ -47,6 +47,7 @@ pub(super) fn op(op: &mut Op, global: Global<'_>) -> Result<(), Contradiction> {
         Op::Open(_)
         | Op::Close
         | Op::Crash { .. }
+        | Op::InitTxn { .. }
         | Op::BeginTxn { .. }
         | Op::CommitTxn
         | Op::AbortTxn

@@ -23,6 +23,8 @@ pub enum Kind {
     Polls,
     /// What the independent reader saw of a log's record batches.
     Batches,
+    /// What a process did with transactions.
+    Transactions,
     /// Other events of a process, in order of time.
     Rows,
 }
@@ -36,6 +38,7 @@ impl Kind {
             Self::Polls => 4,
             Self::Batches => 5,
             Self::Rows => 6,
+            Self::Transactions => 7,
         }
     }
 
@@ -47,6 +50,7 @@ impl Kind {
             4 => Some(Self::Polls),
             5 => Some(Self::Batches),
             6 => Some(Self::Rows),
+            7 => Some(Self::Transactions),
             _ => None,
         }
     }
@@ -57,7 +61,7 @@ impl Kind {
 pub struct Entry {
     /// What it holds.
     pub kind: Kind,
-    /// The log; 0 for rows.
+    /// The log; 0 for transactions and rows.
     pub log: LogId,
     /// The producer, the reader, or the process whose rows they are.
     pub process: Process,
@@ -65,17 +69,18 @@ pub struct Entry {
     pub segment: u32,
     /// Place of the chunk within its stream.
     pub ordinal: u32,
-    /// Records (for rows: events; for batches: batches).
+    /// Records (for rows: events; for batches: batches; for transactions: transactions).
     pub records: u32,
-    /// Runs of records.
+    /// Runs of records; for transactions: positions sent to them.
     pub runs: u32,
-    /// For polls: polls. For sends: records acknowledged with an offset.
+    /// For polls: polls. For sends: records acknowledged with an offset. For transactions: committed.
     pub polls: u32,
-    /// For polls: records handed over to processing. For sends: records acknowledged without an offset.
+    /// For polls: records handed over to processing. For sends: records acknowledged without an offset. For
+    /// transactions: ended nobody knows how, or not at all.
     pub handed: u32,
-    /// For sends: records that failed.
+    /// For sends: records that failed. For transactions: aborted, or failed to commit.
     pub failed: u32,
-    /// For sends: first and last sequence number.
+    /// For sends: first and last sequence number. For transactions: the first record's, and the one after the last.
     pub seqs: (u32, u32),
     /// For reads: least and greatest offset.
     pub offsets: (i64, i64),
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_entry_comes_back() {
-        for code in 1..=6 {
+        for code in 1..=7 {
             let mut entry = Entry::new(Kind::of_code(code).unwrap(), LogId(513), Process(70_000));
             entry.segment = 1;
             entry.ordinal = 2;

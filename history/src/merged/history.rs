@@ -18,13 +18,14 @@ use super::reads::ReadChunk;
 use super::rows::{self, Events};
 use super::sends::SendChunk;
 use super::source::Source;
+use super::transactions::TxnChunk;
 use crate::ids::{LogId, Offset, Process, TopicPartition};
 use crate::op::{Cause, Event, Identity, Isolation};
 
 /// First and last bytes of a history.
 pub(super) const MAGIC: [u8; 8] = *b"1proofH\n";
 /// Version of the format; raised with every change.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 pub(super) const TRAILER_LEN: usize = 8 * 9;
 const HEADER_LEN: u64 = 16;
 
@@ -84,6 +85,8 @@ pub struct Facts {
     pub processes: BTreeMap<Process, ProcessFacts>,
     /// Causes of sends that failed or are unknown; index 0 is "none known".
     pub causes: Vec<Cause>,
+    /// Transactional ids; [`super::TxnSpan::id`] is an index into this table.
+    pub transactional_ids: Vec<String>,
     /// How far the independent reader came.
     pub final_reads: Vec<FinalReadEnd>,
 }
@@ -213,7 +216,8 @@ impl History {
         let facts: Facts = serde_json::from_slice(facts)
             .map_err(|error| damaged(trailer.facts_at, &format!("the facts: {error}")))?;
         let logs = facts.logs.len();
-        if entries.iter().any(|entry| entry.kind != Kind::Rows && usize::from(entry.log.0) >= logs) {
+        let of_log = |entry: &&Entry| !matches!(entry.kind, Kind::Rows | Kind::Transactions);
+        if entries.iter().filter(of_log).any(|entry| usize::from(entry.log.0) >= logs) {
             return Err(damaged(trailer.directory_at, "a chunk of a log that is not in the table"));
         }
         Ok(Self { source, facts: Arc::new(facts), entries: entries.into() })
@@ -305,6 +309,27 @@ impl History {
         self.decode(entry, buffer, |bytes| chunk.take(entry, bytes))
     }
 
+    /// The chunks of transactions, by process.
+    #[must_use]
+    pub fn transaction_chunks(&self) -> &[Entry] {
+        let start = self.entries.partition_point(|entry| entry.kind < Kind::Transactions);
+        let rest = &self.entries[start..];
+        &rest[..rest.partition_point(|entry| entry.kind == Kind::Transactions)]
+    }
+
+    /// Decodes a chunk of transactions into `chunk`.
+    ///
+    /// # Errors
+    /// As [`History::sends`].
+    pub fn transactions(
+        &self,
+        entry: &Entry,
+        buffer: &mut Buffer,
+        chunk: &mut TxnChunk,
+    ) -> Result<(), HistoryError> {
+        self.decode(entry, buffer, |bytes| chunk.take(entry, bytes))
+    }
+
     /// Decodes a chunk of rows.
     ///
     /// # Errors
@@ -320,11 +345,13 @@ impl History {
     pub fn verify(&self) -> Result<(), HistoryError> {
         let (mut buffer, mut sends) = (Buffer::default(), SendChunk::default());
         let (mut reads, mut batches) = (ReadChunk::default(), BatchChunk::default());
+        let mut txns = TxnChunk::default();
         for entry in self.entries.iter() {
             match entry.kind {
                 Kind::Sends => self.sends(entry, &mut buffer, &mut sends)?,
                 Kind::FinalRead(_) | Kind::Polls => self.reads(entry, &mut buffer, &mut reads)?,
                 Kind::Batches => self.batches(entry, &mut buffer, &mut batches)?,
+                Kind::Transactions => self.transactions(entry, &mut buffer, &mut txns)?,
                 Kind::Rows => drop(self.rows(entry, &mut buffer)?),
             }
         }

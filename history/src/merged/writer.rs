@@ -13,6 +13,7 @@ use super::history::{Facts, MAGIC, TRAILER_LEN, VERSION};
 use super::reads::ReadChunk;
 use super::rows;
 use super::sends::{SendChunk, small};
+use super::transactions::TxnChunk;
 use crate::ids::{LogId, Process};
 use crate::op::{Event, Isolation};
 
@@ -87,6 +88,15 @@ impl<W: Write> Writer<W> {
         chunk: &BatchChunk,
     ) -> io::Result<()> {
         let entry = chunk.put(process, log, &mut self.bytes);
+        self.chunk(Entry { ordinal, ..entry })
+    }
+
+    /// Writes a chunk of transactions of `process`.
+    ///
+    /// # Errors
+    /// See [`Writer::new`].
+    pub fn transactions(&mut self, process: Process, ordinal: u32, chunk: &TxnChunk) -> io::Result<()> {
+        let entry = chunk.put(process, &mut self.bytes);
         self.chunk(Entry { ordinal, ..entry })
     }
 

@@ -16,11 +16,12 @@ use crate::op::{
 };
 
 /// Every operation with one way to write it.
-const EXAMPLES: [(&str, &str); 25] = [
+const EXAMPLES: [(&str, &str); 27] = [
     ("open", "0 p1 open producer name=shop[0] family=librdkafka version=2.12.1 group=g"),
     ("close", "9 p1 close"),
     ("crash", "9 p1 crash \"killed by SIGKILL\""),
     ("send", "3..5 p1 send t/0 v7 @12"),
+    ("init-txn", "0..1 p1 init-txn payments epoch=3 timeout=60000"),
     ("begin-txn", "1..2 p1 begin-txn payments epoch=3"),
     ("commit-txn", "7..9 p1 commit-txn"),
     ("abort-txn", "7..9 p1 abort-txn"),
@@ -31,6 +32,7 @@ const EXAMPLES: [(&str, &str); 25] = [
     ("seek", "3 p2 seek t/0 @12"),
     ("effect-begin", "4 p2 effect-begin t/0 @12..14 t/1 @0"),
     ("effect", "5 p2 effect t/0 @12..14"),
+    ("derive", "4 p2 derive v0 t/0 @12..14"),
     ("commit-offsets", "5..6 p2 commit-offsets async t/0 @15"),
     ("fetch-committed", "1..2 p2 fetch-committed t/0 @15"),
     ("end-offsets", "1..2 p2 end-offsets t/0 @15"),
@@ -220,6 +222,11 @@ impl Parser {
             "open" => Op::Open(identity(arguments)?),
             "close" => Op::Close,
             "crash" => Op::Crash { how: arguments.next().unwrap_or_default().text },
+            "init-txn" => Op::InitTxn {
+                id: arguments.word("a transactional id")?.text,
+                epoch: arguments.number("epoch")?,
+                timeout_ms: arguments.number("timeout")?,
+            },
             "begin-txn" => Op::BeginTxn {
                 id: arguments.word("a transactional id")?.text,
                 epoch: arguments.number("epoch")?,
@@ -236,6 +243,13 @@ impl Parser {
             }
             "effect-begin" => Op::EffectBegin { spans: self.spans(arguments)? },
             "effect" => Op::Effect { spans: self.spans(arguments)? },
+            "derive" => {
+                let (first, count) = arguments::values(&arguments.word("a value")?.text, process)?;
+                if count != 1 || first.process != process {
+                    return Err(Problem::shape("a derivation names the first value of its own that is made"));
+                }
+                Op::Derive { first: first.seq, spans: self.spans(arguments)? }
+            }
             "commit-offsets" => {
                 Op::CommitOffsets { mode: commit_mode(arguments), positions: self.positions(arguments)? }
             }
@@ -422,6 +436,7 @@ fn asked(op: &Op) -> Op {
         | Op::Close
         | Op::Crash { .. }
         | Op::Send { .. }
+        | Op::InitTxn { .. }
         | Op::BeginTxn { .. }
         | Op::CommitTxn
         | Op::AbortTxn
@@ -431,6 +446,7 @@ fn asked(op: &Op) -> Op {
         | Op::Seek { .. }
         | Op::EffectBegin { .. }
         | Op::Effect { .. }
+        | Op::Derive { .. }
         | Op::CommitOffsets { .. }
         | Op::FinalRead { .. }
         | Op::FinalReadEnd { .. }
@@ -474,19 +490,29 @@ fn identity(arguments: &mut Arguments) -> Result<Identity, Problem> {
         family: arguments.pair("family").unwrap_or_default(),
         version: arguments.pair("version").unwrap_or_default(),
         group: arguments.pair("group"),
+        isolation: arguments.pair("isolation").as_deref().map(level).transpose()?,
     })
 }
 
 fn commit_mode(arguments: &mut Arguments) -> CommitMode {
-    let modes = [("sync", CommitMode::Sync), ("async", CommitMode::Async), ("auto", CommitMode::Auto)];
+    let modes = [
+        ("sync", CommitMode::Sync),
+        ("async", CommitMode::Async),
+        ("auto", CommitMode::Auto),
+        ("txn", CommitMode::Txn),
+    ];
     modes.into_iter().find(|(word, _)| arguments.flag(word)).map_or(CommitMode::Sync, |(_, mode)| mode)
 }
 
 fn isolation(arguments: &mut Arguments) -> Result<Isolation, Problem> {
-    match arguments.pair("isolation").as_deref() {
-        None | Some("read_uncommitted") => Ok(Isolation::ReadUncommitted),
-        Some("read_committed") => Ok(Isolation::ReadCommitted),
-        Some(other) => {
+    arguments.pair("isolation").as_deref().map_or(Ok(Isolation::ReadUncommitted), level)
+}
+
+fn level(word: &str) -> Result<Isolation, Problem> {
+    match word {
+        "read_uncommitted" => Ok(Isolation::ReadUncommitted),
+        "read_committed" => Ok(Isolation::ReadCommitted),
+        other => {
             let near = did_you_mean(other, ["read_uncommitted", "read_committed"].into_iter());
             Err(Problem::new(format!("unknown isolation level \"{other}\""), near))
         }

@@ -50,6 +50,13 @@ fn log(logs: &[TopicPartition], id: usize) -> String {
     }
 }
 
+fn level(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::ReadUncommitted => "read_uncommitted",
+        Isolation::ReadCommitted => "read_committed",
+    }
+}
+
 /// A line that is being written, and what its short names refer to.
 struct Line<'a> {
     text: String,
@@ -109,10 +116,11 @@ impl Line<'_> {
                 self.log(*log)?;
                 self.values(*value, 1)
             }
-            Op::BeginTxn { id, epoch } => {
-                self.quoted(id)?;
-                self.pair("epoch", *epoch)
+            Op::InitTxn { id, epoch, timeout_ms } => {
+                self.session(id, *epoch)?;
+                self.pair("timeout", *timeout_ms)
             }
+            Op::BeginTxn { id, epoch } => self.session(id, *epoch),
             Op::Assigned(assignment) | Op::Revoked(assignment) | Op::Lost(assignment) => {
                 self.assignment(assignment)
             }
@@ -122,11 +130,16 @@ impl Line<'_> {
                 write!(self.text, " @{offset}")
             }
             Op::EffectBegin { spans } | Op::Effect { spans } => self.spans(spans),
+            Op::Derive { first, spans } => {
+                write!(self.text, " v{first}")?;
+                self.spans(spans)
+            }
             Op::CommitOffsets { mode, positions } => {
                 self.text.push_str(match mode {
                     CommitMode::Sync => " sync",
                     CommitMode::Async => " async",
                     CommitMode::Auto => " auto",
+                    CommitMode::Txn => " txn",
                 });
                 self.positions(positions)
             }
@@ -164,12 +177,18 @@ impl Line<'_> {
     }
 
     fn identity(&mut self, identity: &Identity) -> fmt::Result {
-        let Identity { name, role, family, version, group } = identity;
+        let Identity { name, role, family, version, group, isolation } = identity;
         self.quoted(role)?;
         for (key, text) in [("name", name), ("family", family), ("version", version)] {
             self.pair(key, (!text.is_empty()).then(|| quote(text)))?;
         }
-        self.pair("group", group.as_deref().map(quote))
+        self.pair("group", group.as_deref().map(quote))?;
+        self.pair("isolation", isolation.map(level))
+    }
+
+    fn session(&mut self, id: &str, epoch: Option<i32>) -> fmt::Result {
+        self.quoted(id)?;
+        self.pair("epoch", epoch)
     }
 
     fn assignment(&mut self, assignment: &Assignment) -> fmt::Result {
@@ -259,10 +278,7 @@ impl Line<'_> {
     }
 
     fn isolation(&mut self, isolation: Isolation) -> fmt::Result {
-        match isolation {
-            Isolation::ReadUncommitted => Ok(()),
-            Isolation::ReadCommitted => write!(self.text, " isolation=read_committed"),
-        }
+        self.pair("isolation", (isolation != Isolation::ReadUncommitted).then(|| level(isolation)))
     }
 
     fn log(&mut self, id: LogId) -> fmt::Result {

@@ -135,7 +135,7 @@ impl Books {
         self.wanted.extend(positions.iter().map(|position| (position.log, position.next)));
         match mode {
             CommitMode::Async => self.pending.push(positions.to_vec()),
-            CommitMode::Sync | CommitMode::Auto => {}
+            CommitMode::Sync | CommitMode::Auto | CommitMode::Txn => {}
         }
         self.invoke(Op::CommitOffsets { mode, positions: positions.to_vec() })
     }
