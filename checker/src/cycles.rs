@@ -17,7 +17,7 @@ mod components;
 mod cycle;
 mod graph;
 mod inference;
-mod realtime;
+pub(crate) mod realtime;
 pub mod register;
 
 pub use class::{Class, Consistency};

@@ -118,23 +118,65 @@ fn headline(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> String {
         Anomaly::NonmonotonicPoll => {
             format!("{number} poll step{s} of {logs} by {} went back within one assignment", groups(tally))
         }
-        Anomaly::AbortedRead
-        | Anomaly::PrecommittedRead
-        | Anomaly::LsoBreach
-        | Anomaly::TornTransaction
-        | Anomaly::LostCommit
-        | Anomaly::ResurrectedAbort
-        | Anomaly::FencingViolation
-        | Anomaly::DependencyCycle
-        | Anomaly::LostEffect
+        Anomaly::AbortedRead => {
+            format!(
+                "{number} record{s} of {logs} whose transaction was aborted, or whose send failed, {} read",
+                was(n)
+            )
+        }
+        Anomaly::PrecommittedRead => {
+            format!(
+                "{number} record{s} of {logs} {} read before the commit of their transaction was asked for",
+                was(n)
+            )
+        }
+        Anomaly::LsoBreach => {
+            format!("{number} committed poll{s} of {logs} passed a transaction that was still undecided")
+        }
+        Anomaly::TornTransaction => {
+            format!("of {number} transaction{s}, a part is visible and a part is missing, in {logs}")
+        }
+        Anomaly::LostCommit => {
+            format!("{number} committed transaction{s} show{} nothing in {logs}", third(n))
+        }
+        Anomaly::ResurrectedAbort => {
+            format!("{number} aborted transaction{s} show{} something in {logs}", third(n))
+        }
+        Anomaly::FencingViolation => {
+            format!(
+                "{number} transaction{s} of an older session committed in {logs} after {} fenced",
+                if n == 1 { "it was" } else { "they were" }
+            )
+        }
+        Anomaly::DependencyCycle => {
+            format!("{number} cycle{s} of dependencies between transactions, in {logs}{}", causes(tally))
+        }
+        Anomaly::SkippedInput => {
+            format!(
+                "{number} input record{s} of {logs} {} passed over by the transactions of {}",
+                was(n),
+                groups(tally)
+            )
+        }
+        Anomaly::DoubleInput => {
+            format!(
+                "{number} input record{s} of {logs} {} taken in by two transactions of {}",
+                was(n),
+                groups(tally)
+            )
+        }
+        Anomaly::OutputMismatch => {
+            format!(
+                "{number} input record{s} of {logs} ha{} no committed output, or more than one",
+                if n == 1 { "s" } else { "ve" }
+            )
+        }
+        Anomaly::LostEffect
         | Anomaly::DuplicateEffect
         | Anomaly::PhantomEffect
         | Anomaly::MisorderedEffect
         | Anomaly::ZombieEffect
         | Anomaly::OffsetRegression
-        | Anomaly::SkippedInput
-        | Anomaly::DoubleInput
-        | Anomaly::OutputMismatch
         | Anomaly::Stall => {
             format!("{number} instance{s} of {} in {logs}", anomaly.name().replace('-', " "))
         }
@@ -249,6 +291,13 @@ impl crate::findings::Cause {
             Self::Rebalance => "rebalance",
             Self::Rewind => "rewind",
             Self::Unexplained => "unexplained",
+            Self::G0 => "G0",
+            Self::G1c => "G1c",
+            Self::GSingle => "G-single",
+            Self::GNonadjacent => "G-nonadjacent",
+            Self::G2 => "G2",
+            Self::G0Ordered => "G0 with process or real-time order",
+            Self::G1cOrdered => "G1c with process or real-time order",
         }
     }
 }

@@ -12,6 +12,7 @@ use history::ids::{LogId, Nanos, Offset, Process, Value};
 use serde::Serialize;
 
 use crate::anomaly::Anomaly;
+use crate::cycles::class::{Class, Extra, Shape};
 
 /// How many findings are kept from the beginning, and how many from the end, of each anomaly.
 pub const KEEP: usize = 10;
@@ -27,6 +28,8 @@ pub struct Findings {
     pub groups: BTreeMap<String, GroupCounts>,
     /// What was seen of each log.
     pub logs: BTreeMap<LogId, LogCounts>,
+    /// How transactions ended.
+    pub transactions: TransactionCounts,
 }
 
 /// How often one anomaly was seen, and its witnesses.
@@ -197,6 +200,35 @@ pub enum Sighting {
         /// When it was answered.
         returned: Nanos,
     },
+    /// A record is in another log than the one the finding is about.
+    InOtherLog {
+        /// Its value.
+        value: Value,
+        /// Where.
+        log: LogId,
+        /// Its offset there.
+        offset: Offset,
+    },
+    /// A step of a transaction.
+    Transaction {
+        /// Whose.
+        process: Process,
+        /// Its transactional id.
+        id: String,
+        /// Its epoch, where it is known.
+        epoch: Option<i32>,
+        /// Which step.
+        step: TxnStep,
+        /// When; none where the history keeps no time for it, or it never happened.
+        time: Option<Nanos>,
+    },
+    /// Why one transaction of a cycle comes before the next.
+    Dependency {
+        /// `ww`, `wr`, `rw`, `process` or `realtime`.
+        kind: String,
+        /// What shows it, in words.
+        because: String,
+    },
     /// A record that is not one of ours.
     Foreign {
         /// Where it was read.
@@ -206,7 +238,43 @@ pub enum Sighting {
     },
 }
 
-/// Why a record was delivered again.
+/// A step of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum TxnStep {
+    /// Its id was granted to a process.
+    Granted,
+    /// It was begun.
+    Began,
+    /// One of its records lies at an offset.
+    Holds {
+        /// The offset.
+        offset: Offset,
+    },
+    /// It took in the records of the log below an offset, from another on.
+    Took {
+        /// The first.
+        from: Offset,
+        /// The next after the last: the position that it commits.
+        next: Offset,
+    },
+    /// A commit was asked for, or what may have been one.
+    AskedToCommit,
+    /// It was asked to end.
+    AskedToEnd,
+    /// A commit was acknowledged.
+    Committed,
+    /// An abort was acknowledged.
+    Aborted,
+    /// Its commit failed for sure.
+    CommitFailed,
+    /// How it ended is not known.
+    Unknown,
+    /// Nothing ended it.
+    NeverEnded,
+}
+
+/// Why a record was delivered again, or what kind of cycle it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
@@ -218,6 +286,35 @@ pub enum Cause {
     Rewind,
     /// None of these.
     Unexplained,
+    /// A cycle of writes.
+    G0,
+    /// A cycle of writes and reads of what was written.
+    G1c,
+    /// A cycle with one anti-dependency.
+    GSingle,
+    /// A cycle with several anti-dependencies, no two in a row.
+    GNonadjacent,
+    /// A cycle with several anti-dependencies.
+    G2,
+    /// A cycle of writes that takes the order of a process, or real time, to close.
+    G0Ordered,
+    /// A cycle of writes and reads that takes the order of a process, or real time, to close.
+    G1cOrdered,
+}
+
+impl Cause {
+    /// The kind of a cycle.
+    pub(crate) fn of_class(class: Class) -> Self {
+        match (class.shape, class.extra) {
+            (Shape::G0, Extra::Nothing) => Self::G0,
+            (Shape::G1c, Extra::Nothing) => Self::G1c,
+            (Shape::G0, Extra::Process | Extra::Realtime) => Self::G0Ordered,
+            (Shape::G1c, Extra::Process | Extra::Realtime) => Self::G1cOrdered,
+            (Shape::GSingle, _) => Self::GSingle,
+            (Shape::GNonadjacent, _) => Self::GNonadjacent,
+            (Shape::G2, _) => Self::G2,
+        }
+    }
 }
 
 /// Totals over all logs.
@@ -268,6 +365,25 @@ pub struct GroupCounts {
     pub not_drained: u64,
 }
 
+/// How transactions ended, and what is known of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TransactionCounts {
+    /// Begun.
+    pub begun: u64,
+    /// Their commit was acknowledged.
+    pub committed: u64,
+    /// Their abort was acknowledged, or their commit failed.
+    pub aborted: u64,
+    /// Asked to end, and nobody knows how they did.
+    pub unknown: u64,
+    /// Of these: proved to have committed by a committed reader.
+    pub proved: u64,
+    /// Never asked to end.
+    pub open: u64,
+    /// Logs that transactions wrote to and that no complete committed read shows.
+    pub logs_not_read: u64,
+}
+
 /// What was seen of one log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogCounts {
@@ -313,6 +429,7 @@ impl Findings {
             self.groups.entry(group).or_default().add(&counts);
         }
         self.logs.extend(later.logs);
+        self.transactions.add(&later.transactions);
     }
 }
 
@@ -376,6 +493,18 @@ impl Counts {
         self.handed_over += other.handed_over;
         self.logs += other.logs;
         self.logs_not_read_to_the_end += other.logs_not_read_to_the_end;
+    }
+}
+
+impl TransactionCounts {
+    fn add(&mut self, other: &TransactionCounts) {
+        self.begun += other.begun;
+        self.committed += other.committed;
+        self.aborted += other.aborted;
+        self.unknown += other.unknown;
+        self.proved += other.proved;
+        self.open += other.open;
+        self.logs_not_read += other.logs_not_read;
     }
 }
 

@@ -38,6 +38,9 @@ pub enum Property {
     Transactional,
     /// Logs and committed offsets behave as if there were one copy of them.
     Linearizable,
+    /// Transactions behave as if they ran one after another. No setting of Kafka's gives it: its transactions are
+    /// atomic, not isolated.
+    Serializable,
 }
 
 /// What is claimed about one stage.
@@ -68,7 +71,7 @@ pub enum Claim {
 pub enum ClaimError {
     /// No such level or property.
     #[error(
-        "unknown guarantee \"{word}\": expected at-most-once, at-least-once, exactly-once, ordered, transactional or linearizable"
+        "unknown guarantee \"{word}\": expected at-most-once, at-least-once, exactly-once, ordered, transactional, linearizable or serializable"
     )]
     UnknownWord {
         /// What was written.
@@ -179,6 +182,7 @@ fn by_property(stage: Stage, property: Property) -> &'static [Anomaly] {
             Anomaly::ResurrectedAbort,
             Anomaly::FencingViolation,
         ],
+        (Stage::Log, Property::Serializable) => &[Anomaly::DependencyCycle],
         (Stage::Log, Property::Linearizable) => &[Anomaly::RealtimeInversion, Anomaly::StaleEnd],
         (Stage::Delivery, Property::Ordered) => &[Anomaly::NonmonotonicPoll],
         (Stage::Delivery, Property::Transactional) => {
@@ -189,7 +193,9 @@ fn by_property(stage: Stage, property: Property) -> &'static [Anomaly] {
         (Stage::Effect, Property::Transactional) => {
             &[Anomaly::SkippedInput, Anomaly::DoubleInput, Anomaly::OutputMismatch]
         }
-        (Stage::Effect, Property::Linearizable) | (Stage::Liveness, _) => &[],
+        (Stage::Delivery | Stage::Effect, Property::Serializable)
+        | (Stage::Effect, Property::Linearizable)
+        | (Stage::Liveness, _) => &[],
     }
 }
 
@@ -201,10 +207,11 @@ const LEVELS: [(Level, &str); 3] = [
 ];
 
 /// The words of a property.
-const PROPERTIES: [(Property, &str); 3] = [
+const PROPERTIES: [(Property, &str); 4] = [
     (Property::Ordered, "ordered"),
     (Property::Transactional, "transactional"),
     (Property::Linearizable, "linearizable"),
+    (Property::Serializable, "serializable"),
 ];
 
 impl fmt::Display for Level {

@@ -35,7 +35,9 @@ use crate::witness::{thousands, witness};
 /// # Errors
 /// Whatever the history's chunks refuse; nothing that a well-formed history may say is an error.
 pub fn judge(history: &History, question: &Question) -> Result<Verdict, HistoryError> {
-    weigh(history, &crate::log::check(history)?, question)
+    let mut findings = crate::log::check(history)?;
+    findings.append(crate::transaction::check(history)?);
+    weigh(history, &findings, question)
 }
 
 /// The verdict on a history in which the finders have found `findings`.
@@ -213,10 +215,11 @@ fn summary(stage: Stage, findings: &Findings, timeline: &Timeline) -> String {
     let over = format!("over {} leader change{}", thousands(changes), if changes == 1 { "" } else { "s" });
     match stage {
         Stage::Log => format!(
-            "{} of {} acknowledged records lost and {} written twice {over}",
+            "{} of {} acknowledged records lost and {} written twice {over}{}",
             count(Anomaly::LostWrite),
             thousands(findings.counts.acknowledged),
             count(Anomaly::DuplicateWrite),
+            transactions(findings),
         ),
         Stage::Delivery => {
             let crashes = timeline.crashes();
@@ -232,6 +235,21 @@ fn summary(stage: Stage, findings: &Findings, timeline: &Timeline) -> String {
         Stage::Effect => "no effects were recorded".to_owned(),
         Stage::Liveness => format!("{} stalls", count(Anomaly::Stall)),
     }
+}
+
+/// How transactions went, where there were any.
+fn transactions(findings: &Findings) -> String {
+    let counts = &findings.transactions;
+    if counts.begun == 0 {
+        return String::new();
+    }
+    format!(
+        "; of {} transactions {} committed, {} were aborted and {} torn",
+        thousands(counts.begun),
+        thousands(counts.committed + counts.proved),
+        thousands(counts.aborted),
+        thousands(findings.count(Anomaly::TornTransaction)),
+    )
 }
 
 /// The stages that nothing is known about.

@@ -14,6 +14,7 @@ pub mod permission;
 pub mod question;
 pub mod scene;
 pub mod timeline;
+pub mod transaction;
 pub mod vacuity;
 pub mod verdict;
 pub mod witness;

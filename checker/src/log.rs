@@ -19,7 +19,7 @@ pub(crate) mod matching;
 mod resolve;
 mod strays;
 pub(crate) mod stream;
-mod truth;
+pub(crate) mod truth;
 mod union;
 
 use std::collections::HashSet;

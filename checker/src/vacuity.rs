@@ -4,8 +4,11 @@
 //! acknowledged, the final read stopped short, a fault struck a process that was already dead, a group never handed a
 //! record over. A violation found in such a run still stands: invalid outranks unknown.
 
+use history::op::Isolation;
+
 use crate::anomaly::{Anomaly, Stage};
 use crate::findings::Findings;
+use crate::guarantee::Property;
 use crate::question::{Exercise, Question};
 use crate::timeline::Timeline;
 use crate::verdict::{FaultEntry, Reason, ReasonKind};
@@ -26,6 +29,7 @@ pub fn reasons(
     reasons.extend(torn(timeline));
     reasons.extend(question.exercises.iter().filter_map(|exercise| not_exercised(*exercise, timeline)));
     reasons.extend(delivery(findings, question));
+    reasons.extend(transactions(findings, timeline, question));
     reasons.extend(effect(question));
     reasons
 }
@@ -144,6 +148,43 @@ fn delivery(findings: &Findings, question: &Question) -> Vec<Reason> {
             );
             reasons.push(reason(ReasonKind::NotDrained, stage, text));
         }
+    }
+    reasons
+}
+
+/// Transactions are claimed, and nothing put that at risk or shows how it went.
+fn transactions(findings: &Findings, timeline: &Timeline, question: &Question) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let claims = |stage: Stage| question.claim.stage(stage).properties.contains(&Property::Transactional);
+    let stage = match (claims(Stage::Log), claims(Stage::Delivery)) {
+        (false, false) => return reasons,
+        (true, _) => Stage::Log,
+        (false, true) => Stage::Delivery,
+    };
+    let counts = &findings.transactions;
+    let mut missing = |what: &str| {
+        reasons.push(reason(ReasonKind::NotExercised, Some(stage), what.to_owned()));
+    };
+    if counts.committed + counts.proved == 0 {
+        missing("transactions are claimed and none committed");
+    }
+    if counts.aborted + counts.unknown + counts.open == 0 {
+        missing("transactions are claimed and none was aborted or left open");
+    }
+    let reads_committed =
+        |life: &crate::timeline::Life| life.identity.isolation == Some(Isolation::ReadCommitted);
+    if claims(Stage::Delivery)
+        && !findings.groups.is_empty()
+        && !timeline.processes.values().any(reads_committed)
+    {
+        let text = "no consumer says that it reads committed".to_owned();
+        reasons.push(reason(ReasonKind::NotExercised, Some(Stage::Delivery), text));
+    }
+    let unread = counts.logs_not_read;
+    if claims(Stage::Log) && unread > 0 {
+        let text =
+            format!("{unread} of the logs that transactions wrote to have no complete committed final read");
+        reasons.push(reason(ReasonKind::IncompleteFinalRead, Some(Stage::Log), text));
     }
     reasons
 }

@@ -4,7 +4,7 @@
 
 use history::ids::{Nanos, Offset, Process, Value};
 
-use crate::findings::{Finding, Sighting};
+use crate::findings::{Finding, Sighting, TxnStep};
 use crate::scene::Scene;
 use crate::verdict::{Witness, WitnessEvent};
 
@@ -87,7 +87,34 @@ fn phrase(sighting: &Sighting, scene: &Scene<'_>) -> String {
             let (process, from, to) = (scene.process(*process), at(*invoked), at(*returned));
             format!("{process} read the end offset {end} between {from} and {to}")
         }
+        Sighting::InOtherLog { value, log, offset } => {
+            format!("the final read of {} found {value} at offset {offset}", scene.log(*log))
+        }
+        Sighting::Transaction { process, id, epoch, step, time } => {
+            let epoch = epoch.map_or(String::new(), |epoch| format!(" (epoch {epoch})"));
+            let name = format!("transaction {id}{epoch} of {}", scene.process(*process));
+            let at = time.map_or(String::new(), |time| format!(" at {}", at(time)));
+            step_words(*step, &name, &at)
+        }
+        Sighting::Dependency { kind, because } => format!("{because} ({kind})"),
         Sighting::Foreign { offset, why } => format!("offset {offset} holds {why}"),
+    }
+}
+
+/// A step of a transaction in words.
+fn step_words(step: TxnStep, name: &str, at: &str) -> String {
+    match step {
+        TxnStep::Granted => format!("{name}: the id was granted{at}"),
+        TxnStep::Began => format!("{name} began{at}"),
+        TxnStep::Holds { offset } => format!("{name} wrote offset {offset}"),
+        TxnStep::Took { from, next } => format!("{name} took in the log from offset {from} to before {next}"),
+        TxnStep::AskedToCommit => format!("{name} was asked to commit{at}"),
+        TxnStep::AskedToEnd => format!("{name} was asked to end{at}"),
+        TxnStep::Committed => format!("{name} was acknowledged as committed{at}"),
+        TxnStep::Aborted => format!("{name} was acknowledged as aborted{at}"),
+        TxnStep::CommitFailed => format!("{name} failed to commit{at}"),
+        TxnStep::Unknown => format!("{name} ended nobody knows how{at}"),
+        TxnStep::NeverEnded => format!("{name} was never asked to commit"),
     }
 }
 
@@ -133,6 +160,9 @@ impl Sighting {
             Sighting::Crashed { .. } => "crashed",
             Sighting::Committed { .. } => "committed",
             Sighting::EndRead { .. } => "end-read",
+            Sighting::InOtherLog { .. } => "in-other-log",
+            Sighting::Transaction { .. } => "transaction",
+            Sighting::Dependency { .. } => "dependency",
             Sighting::Foreign { .. } => "foreign",
         }
     }
@@ -150,8 +180,10 @@ impl Sighting {
             | Sighting::Crashed { time, .. }
             | Sighting::Committed { time, .. }
             | Sighting::EndRead { returned: time, .. } => Some(*time),
-            Sighting::Unknown { time, .. } => *time,
+            Sighting::Unknown { time, .. } | Sighting::Transaction { time, .. } => *time,
             Sighting::InLog { .. }
+            | Sighting::InOtherLog { .. }
+            | Sighting::Dependency { .. }
             | Sighting::NotInLog { .. }
             | Sighting::ReadUpTo { .. }
             | Sighting::Foreign { .. } => None,
@@ -171,8 +203,11 @@ impl Sighting {
             | Sighting::Sought { process, .. }
             | Sighting::Crashed { process, .. }
             | Sighting::Committed { process, .. }
-            | Sighting::EndRead { process, .. } => Some(*process),
+            | Sighting::EndRead { process, .. }
+            | Sighting::Transaction { process, .. } => Some(*process),
             Sighting::InLog { .. }
+            | Sighting::InOtherLog { .. }
+            | Sighting::Dependency { .. }
             | Sighting::NotInLog { .. }
             | Sighting::ReadUpTo { .. }
             | Sighting::Foreign { .. } => None,
@@ -192,7 +227,11 @@ impl Sighting {
             | Sighting::EndRead { end: offset, .. }
             | Sighting::ReadUpTo { reached: offset, .. }
             | Sighting::Foreign { offset, .. } => Some(*offset),
-            Sighting::Sent { .. }
+            // An offset of another log would be taken for one of this.
+            Sighting::InOtherLog { .. }
+            | Sighting::Transaction { .. }
+            | Sighting::Dependency { .. }
+            | Sighting::Sent { .. }
             | Sighting::Failed { .. }
             | Sighting::Unknown { .. }
             | Sighting::Assigned { .. }
@@ -208,8 +247,11 @@ impl Sighting {
             | Sighting::Failed { value, .. }
             | Sighting::Unknown { value, .. }
             | Sighting::InLog { value, .. }
+            | Sighting::InOtherLog { value, .. }
             | Sighting::Polled { value, .. } => Some(*value),
             Sighting::NotInLog { .. }
+            | Sighting::Transaction { .. }
+            | Sighting::Dependency { .. }
             | Sighting::ReadUpTo { .. }
             | Sighting::HandedOver { .. }
             | Sighting::Assigned { .. }

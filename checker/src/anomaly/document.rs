@@ -34,7 +34,9 @@ fn guarantees(text: &mut String) {
         let claim = StageClaim { level: Some(level), ..StageClaim::default() };
         let _ = row(text, &level.to_string(), &Claim::Pipeline(claim), &Claim::Nothing);
     }
-    for property in [Property::Ordered, Property::Transactional, Property::Linearizable] {
+    for property in
+        [Property::Ordered, Property::Transactional, Property::Linearizable, Property::Serializable]
+    {
         let claim = StageClaim { level: None, properties: [property].into() };
         let _ = row(text, &property.to_string(), &Claim::Pipeline(claim), &Claim::Nothing);
     }

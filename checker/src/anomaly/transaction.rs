@@ -12,12 +12,13 @@ pub(super) static ABORTED_READ: Entry = Entry {
     stage: Stage::Delivery,
     definition: "A read_committed consumer was handed a record of an aborted or failed transaction.",
     example: "\
+process p2 consumer isolation=read_committed
 0..1 p1 begin-txn shop-1
 2..3 p1 send t/0 v0 @0
 4..5 p1 abort-txn
-6..7 p2 poll t/0 p1:0 @0               # p2 reads committed
+6..7 p2 poll t/0 p1:0 @0
 ",
-    brings: &[],
+    brings: &[Anomaly::LsoBreach, Anomaly::PhantomEffect],
     cause: "A transaction marker went to the wrong transaction (KAFKA-17754), or a fetch ignored the list of aborted transactions.",
     permitted_by: "none with isolation.level=read_committed; isolation.level=read_uncommitted permits it",
     change: "isolation.level=read_committed, brokers and clients with transaction.version=2 (KIP-890)",
@@ -31,12 +32,13 @@ pub(super) static PRECOMMITTED_READ: Entry = Entry {
     stage: Stage::Delivery,
     definition: "A read_committed consumer was handed a record of a transaction whose commit had not been invoked when the poll returned.",
     example: "\
+process p2 consumer isolation=read_committed
 0..1 p1 begin-txn shop-1
 2..3 p1 send t/0 v0 @0
-4..5 p2 poll t/0 p1:0 @0               # p2 reads committed
+4..5 p2 poll t/0 p1:0 @0
 6..7 p1 commit-txn
 ",
-    brings: &[],
+    brings: &[Anomaly::LsoBreach, Anomaly::AbortedRead],
     cause: "The last stable offset passed an open transaction; a record was written outside its transaction.",
     permitted_by: "none with isolation.level=read_committed; isolation.level=read_uncommitted permits it",
     change: "isolation.level=read_committed, brokers and clients with transaction.version=2 (KIP-890)",
@@ -50,12 +52,14 @@ pub(super) static LSO_BREACH: Entry = Entry {
     stage: Stage::Delivery,
     definition: "A read_committed poll passed an offset while an earlier transaction in that log was undecided.",
     example: "\
-0..1 p1 begin-txn shop-1                # never decided
+process p2 consumer isolation=read_committed
+0..1 p1 init-txn shop-1 timeout=60000
+1..2 p1 begin-txn shop-1                # left open
 2..3 p1 send t/0 v0 @0
 4..5 p3 send t/0 v0 @1                  # outside of transactions
-6..7 p2 poll t/0 p3:0 @1               # p2 reads committed
+6..7 p2 poll t/0 p3:0 @1
 ",
-    brings: &[],
+    brings: &[Anomaly::PrecommittedRead],
     cause: "A hanging or forgotten transaction: its marker was written early, or the log's producer state was lost.",
     permitted_by: "transaction.partition.verification.enable=false, or clients before KIP-890",
     change: "transaction.partition.verification.enable=true and transaction.version=2",
@@ -74,9 +78,9 @@ pub(super) static TORN_TRANSACTION: Entry = Entry {
 2..3 p1 send t/1 v1 @0
 4..5 p1 commit-txn
 9 p3 final-read t/0 p1:0 @0 end=2 isolation=read_committed
-9 p3 final-read-end t/1 end=0 isolation=read_committed
+9 p3 final-read-end t/1 end=2 isolation=read_committed
 ",
-    brings: &[Anomaly::LostWrite],
+    brings: &[Anomaly::LostWrite, Anomaly::ResurrectedAbort, Anomaly::AbortedRead],
     cause: "Markers reached some partitions and not others; a late EndTxn completed the next transaction (KAFKA-17754); data was truncated after the commit.",
     permitted_by: "transaction.state.log.min.isr=1; min.insync.replicas=1; transaction.version below 2",
     change: "transaction.state.log.min.isr=2, min.insync.replicas=2 and transaction.version=2",
@@ -114,7 +118,7 @@ pub(super) static RESURRECTED_ABORT: Entry = Entry {
 4..5 p1 abort-txn
 9 p3 final-read t/0 p1:0 @0 end=2 isolation=read_committed
 ",
-    brings: &[Anomaly::AbortedRead],
+    brings: &[Anomaly::AbortedRead, Anomaly::TornTransaction],
     cause: "A delayed EndTxn(commit) was applied to the transaction (KAFKA-17754).",
     permitted_by: "transaction.version below 2, or clients before 4.0",
     change: "transaction.version=2 (KIP-890) with clients of 4.0 or later",
@@ -156,6 +160,8 @@ pub(super) static DEPENDENCY_CYCLE: Entry = Entry {
 4..5 p1 send t/1 v1 @1
 6..7 p1 commit-txn
 6..7 p2 commit-txn
+9 p3 final-read t/0 p1:0 @0 p2:0 @1 end=4 isolation=read_committed
+9 p3 final-read t/1 p2:1 @0 p1:1 @1 end=4 isolation=read_committed
 ",
     brings: &[],
     cause: "Two transactions write to two logs in opposite orders; Kafka takes no locks.",

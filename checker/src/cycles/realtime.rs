@@ -4,30 +4,73 @@
 //! successors and to what is invoked after them. So one transaction reaches another through barriers exactly when
 //! it returned before the other was invoked.
 
+use history::ids::Process;
+
 use super::graph::{Dependency, Edge, Graph};
-use super::transactions::{Outcome, Transactions};
+use super::transactions::{Outcome, Transaction, Transactions};
 use crate::linear::object::Moment;
 use crate::linear::order::sort_nearly_sorted;
 
-/// The order of completion, and the graph of the orders: every transaction has two places, so that a barrier
-/// finds one between them.
+/// When a transaction ran.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interval {
+    /// Who ran it.
+    pub(crate) process: Process,
+    /// When it was begun.
+    pub(crate) invoked: Moment,
+    /// When it was over; [`Moment::NEVER`] where the outcome is unknown.
+    pub(crate) returned: Moment,
+    /// Whether it took effect, or may have.
+    pub(crate) happened: bool,
+    /// Whether it certainly did.
+    pub(crate) known: bool,
+}
+
+/// The order of completion, and the graph of the orders.
 pub(super) fn graph(history: &Transactions) -> Graph {
-    let transactions = history.transactions();
+    let interval = |transaction: &Transaction| Interval {
+        process: transaction.process,
+        invoked: transaction.invoked,
+        returned: transaction.returned,
+        happened: transaction.outcome != Outcome::Aborted,
+        known: transaction.outcome == Outcome::Committed,
+    };
+    graph_of(&history.transactions().iter().map(interval).collect::<Vec<_>>())
+}
+
+/// When each was over, in order.
+fn ends(intervals: &[Interval]) -> Vec<(Moment, u32)> {
     let mut ends: Vec<(Moment, u32)> =
-        (0u32..).zip(transactions).map(|(id, transaction)| (transaction.returned, id)).collect();
+        (0u32..).zip(intervals).map(|(id, interval)| (interval.returned, id)).collect();
     sort_nearly_sorted(&mut ends, |end| *end);
-    let mut order = vec![0; transactions.len()];
-    for (place, (_, id)) in (1u32..).step_by(2).zip(&ends) {
+    ends
+}
+
+fn places_of(ends: &[(Moment, u32)]) -> Vec<u32> {
+    let mut order = vec![0; ends.len()];
+    for (place, (_, id)) in (1u32..).step_by(2).zip(ends) {
         order[*id as usize] = place;
     }
-    let mut graph = Graph::new(order);
+    order
+}
+
+/// The place of each in the order of completion.
+pub(crate) fn places(intervals: &[Interval]) -> Vec<u32> {
+    places_of(&ends(intervals))
+}
+
+/// The order of completion, and the graph of the orders, of transactions in order of invocation: every transaction has
+/// two places, so that a barrier finds one between them.
+pub(crate) fn graph_of(intervals: &[Interval]) -> Graph {
+    let ends = ends(intervals);
+    let mut graph = Graph::new(places_of(&ends));
     // Transactions of unknown outcome never return; what they may have done counts, their end does not.
     let returned = ends.iter().filter(|(end, _)| *end != Moment::NEVER);
     let mut returned = returned.zip((1u32..).step_by(2)).peekable();
     let (mut barrier, mut over) = (None, Vec::new());
     let mut last_place = 0;
-    for (id, transaction) in (0u32..).zip(transactions) {
-        while let Some(((_, ended), place)) = returned.next_if(|((end, _), _)| *end < transaction.invoked) {
+    for (id, interval) in (0u32..).zip(intervals) {
+        while let Some(((_, ended), place)) = returned.next_if(|((end, _), _)| *end < interval.invoked) {
             over.push(*ended);
             last_place = place;
         }
@@ -38,26 +81,23 @@ pub(super) fn graph(history: &Transactions) -> Graph {
             over.drain(..).chain(barrier).for_each(|from| graph.add(realtime(from, next)));
             barrier = Some(next);
         }
-        if transaction.outcome != Outcome::Aborted {
+        if interval.happened {
             barrier.into_iter().for_each(|from| graph.add(realtime(from, id)));
         }
     }
-    process_order(history, &mut graph);
+    process_order(intervals, &mut graph);
     graph
 }
 
-fn process_order(history: &Transactions, graph: &mut Graph) {
+fn process_order(intervals: &[Interval], graph: &mut Graph) {
     let mut last = crate::linear::hash::IdMap::default();
-    for (id, transaction) in (0u32..).zip(history.transactions()) {
-        if transaction.outcome == Outcome::Aborted {
-            continue;
-        }
-        let process = transaction.process.0;
+    for (id, interval) in (0u32..).zip(intervals).filter(|(_, interval)| interval.happened) {
+        let process = interval.process.0;
         if let Some(from) = last.get(&process).copied() {
             graph.add(Edge { from, to: id, kind: Dependency::Process, detail: 0 });
         }
         // What has an unknown outcome may take effect after what its process does next.
-        if transaction.outcome == Outcome::Committed {
+        if interval.known {
             last.insert(process, id);
         }
     }

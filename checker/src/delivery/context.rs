@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use history::ids::{LogId, Nanos, Offset, Process};
-use history::merged::{History, HistoryError, Segments};
+use history::merged::{Buffer, History, HistoryError, Segments, TxnChunk, TxnEnd};
 use history::op::{Event, ForeignRecord, Op, Outcome, Phase, Position};
 
 use super::cause::Receiver;
@@ -87,6 +87,7 @@ impl Context {
             context.begins(&event, &mut segments);
             context.take(&event, &segments, &mut asked);
         }
+        context.committed_by_transactions(history)?;
         for (&process, facts) in &history.facts().processes {
             if facts.torn.is_some() && !closed.contains(&process) {
                 context.crashed.entry(process).or_default();
@@ -165,6 +166,38 @@ impl Context {
                 commits.push(Commit { time, next, process });
             }
         }
+    }
+
+    /// Positions that were sent to transactions are committed when these are.
+    fn committed_by_transactions(&mut self, history: &History) -> Result<(), HistoryError> {
+        let (mut buffer, mut chunk) = (Buffer::default(), TxnChunk::default());
+        let mut added = HashSet::new();
+        for entry in history.transaction_chunks().iter().filter(|entry| entry.runs > 0) {
+            let Some(&group) = self.group_of.get(&entry.process) else { continue };
+            history.transactions(entry, &mut buffer, &mut chunk)?;
+            for sent in &chunk.offsets {
+                self.touched.insert((group, sent.log));
+                let txn = chunk.txns[sent.txn as usize];
+                if txn.how == TxnEnd::Committed {
+                    let commits = self.commits.entry((group, sent.log)).or_default();
+                    let time = Nanos(txn.ended.saturating_mul(1000));
+                    commits.push(Commit { time, next: sent.next, process: entry.process });
+                    added.insert((group, sent.log));
+                }
+            }
+        }
+        for (key, commits) in &mut self.commits {
+            if added.contains(key) {
+                commits.sort_by_key(|commit| (commit.time, commit.next));
+                let mut greatest = None;
+                commits.retain(|commit| {
+                    let further = greatest.is_none_or(|greatest| commit.next > greatest);
+                    greatest = greatest.max(Some(commit.next));
+                    further
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Hand-overs out of order of records of a log.

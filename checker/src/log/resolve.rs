@@ -98,7 +98,9 @@ impl<'r, 'h> Resolution<'r, 'h> {
     fn polled_and_gone(&mut self, part: &Part, offset: i64) {
         let judged = self.is_judged(part) && offset >= self.truth.start();
         let anomaly = match part.run.outcome {
-            SendOutcome::Unknown if self.truth.is_complete() && judged => Anomaly::LostWrite,
+            SendOutcome::Unknown if self.truth.is_complete() && judged && !part.transactional => {
+                Anomaly::LostWrite
+            }
             SendOutcome::Failed if !part.transactional => Anomaly::AbortedRead,
             SendOutcome::Unknown
             | SendOutcome::Failed
@@ -227,6 +229,9 @@ impl<'r, 'h> Resolution<'r, 'h> {
         let start = self.truth.start();
         let Some(offset) = part.claimed else {
             let known = self.truth.is_complete() && start <= 0;
+            if known && part.transactional {
+                return;
+            }
             let anomaly = if known { Anomaly::LostWrite } else { Anomaly::Unseen };
             return self.report(anomaly, part, 0..part.count, None);
         };
@@ -241,7 +246,10 @@ impl<'r, 'h> Resolution<'r, 'h> {
         } else {
             self.truth.reached().map_or(0, below).max(expired)
         };
-        self.report(Anomaly::LostWrite, part, expired..read, part.claimed);
+        // Whether a transaction's record must be there depends on how the transaction ended (`transaction`).
+        if !part.transactional {
+            self.report(Anomaly::LostWrite, part, expired..read, part.claimed);
+        }
         self.report(Anomaly::Unseen, part, read..part.count, part.claimed);
     }
 

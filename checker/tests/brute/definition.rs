@@ -310,7 +310,7 @@ fn log_stage(facts: &Facts, log: LogId, truth: Truth<'_>, summary: &mut Summary)
         let Some(&first) = places.first() else {
             if send.unknown() {
                 add(summary, "absent", 1);
-                if complete && judged && polled.iter().any(|&offset| offset >= start) {
+                if complete && judged && !transactional && polled.iter().any(|&offset| offset >= start) {
                     add(summary, "lost-write", 1);
                 }
             }
@@ -322,11 +322,14 @@ fn log_stage(facts: &Facts, log: LogId, truth: Truth<'_>, summary: &mut Summary)
                 match send.offset() {
                     _ if was_read => {}
                     Some(offset) if offset < start => add(summary, "expired", 1),
-                    Some(_) if complete => add(summary, "lost-write", 1),
+                    // Whether a transaction's record must be there is defined in `transactions`.
+                    Some(_) if complete => add(summary, "lost-write", usize::from(!transactional)),
                     Some(offset) if reached.is_some_and(|reached| offset < reached) => {
-                        add(summary, "lost-write", 1)
+                        add(summary, "lost-write", usize::from(!transactional));
                     }
-                    None if complete && start <= 0 => add(summary, "lost-write", 1),
+                    None if complete && start <= 0 => {
+                        add(summary, "lost-write", usize::from(!transactional));
+                    }
                     Some(_) | None => add(summary, "unseen", 1),
                 }
             }

@@ -1,0 +1,57 @@
+//! Transactions: what is written together appears together, once, and only when committed.
+//!
+//! ```text
+//!  ledger    every transaction of every process, dense, with the sequence numbers of its records
+//!     │
+//!  records   log by log, in parallel: what was sent to it against the committed reads of it
+//!     │        aborted-read, precommitted-read, lso-breach; per transaction what is missing and what was shown
+//!     ├─ outcome    torn-transaction, lost-commit, resurrected-abort, and lost-write of what must have committed
+//!     ├─ fencing    fencing-violation
+//!     ├─ order      dependency-cycle, with the version order that offsets give
+//!     └─ pipeline   skipped-input, double-input, output-mismatch
+//! ```
+//! Which records belong to a transaction is known from sequence numbers, so every pass is linear in what it reads. An
+//! end whose outcome is unknown may have been either; a transaction **must have committed** when its commit was
+//! acknowledged, or when its outcome is unknown and a committed reader saw one of its records. What is not known is not
+//! held against anybody: a log without a complete committed read shows nothing missing, a consumer that does not say
+//! that it reads committed is not judged, and an open transaction whose time-out is not known may have been aborted.
+//!
+//! | count of | is the number of |
+//! |---|---|
+//! | `aborted-read`, `precommitted-read` | records, each place in a log once |
+//! | `lso-breach` | polls, by log |
+//! | `torn-transaction`, `lost-commit`, `resurrected-abort`, `fencing-violation` | transactions |
+//! | `dependency-cycle` | groups of transactions that depend on each other in a circle, once for each class |
+//! | `lost-write` | records sent |
+//! | `skipped-input`, `double-input`, `output-mismatch` | records of the input |
+
+mod evidence;
+mod fencing;
+mod ledger;
+mod order;
+mod outcome;
+mod records;
+mod stable;
+mod streams;
+
+use history::merged::{History, HistoryError};
+
+use self::ledger::Ledger;
+use crate::findings::Findings;
+
+/// Checks the transactions of a history.
+///
+/// # Errors
+/// Whatever the history's chunks refuse; nothing that a history may say is an error.
+pub fn check(history: &History) -> Result<Findings, HistoryError> {
+    let ledger = Ledger::of(history)?;
+    if ledger.txns.is_empty() {
+        return Ok(Findings::default());
+    }
+    let (mut findings, marks) = records::check(history, &ledger)?;
+    outcome::check(history, (&ledger, &marks), &mut findings)?;
+    fencing::check(history, (&ledger, &marks), &mut findings)?;
+    order::check(history, (&ledger, &marks), &mut findings)?;
+    findings.transactions = outcome::counts(&ledger, &marks, findings.transactions.logs_not_read);
+    Ok(findings)
+}

@@ -1,0 +1,200 @@
+//! What transactional processes sent to one log, with what was seen of it: one bit a record for each way of seeing.
+//!
+//! Records are told apart by their sequence number, so nothing here depends on offsets, and memory is two bits for each
+//! number between the first and the last record that a process sent to the log.
+
+use history::ids::{LogId, Process};
+use history::merged::{
+    Buffer, Entry, FinalReadEnd, History, HistoryError, Kind, ReadChunk, SendChunk, SendOutcome, SendRun,
+    TxnEnd,
+};
+use history::op::Isolation;
+
+use super::ledger::{Ledger, Owner, TxnId};
+use crate::linear::hash::IdMap;
+use crate::log::stream::claimed;
+
+/// The sends of all transactional processes to one log.
+pub(super) struct Streams<'h> {
+    history: &'h History,
+    ledger: &'h Ledger,
+    /// The complete final read that says what is in the log, and its isolation level.
+    pub(super) end: Option<FinalReadEnd>,
+    list: Vec<Stream<'h>>,
+    by_process: IdMap<u32, usize>,
+}
+
+/// The sends of one process.
+struct Stream<'h> {
+    owner: &'h Owner,
+    entries: &'h [Entry],
+    base: u32,
+    /// In the final read that says what is in the log.
+    read: Vec<u64>,
+    /// Returned by a poll of a consumer that reads committed.
+    polled: Vec<u64>,
+    hint: u32,
+}
+
+/// What was seen of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The final read holds it.
+    InRead,
+    /// A poll returned it.
+    Polled,
+}
+
+/// Something about records that were sent.
+pub(super) enum Visited<'c> {
+    /// A record of a transaction lies at this offset.
+    Appended { txn: TxnId, offset: i64 },
+    /// These records, by their place in the chunk, should be in the log if their transaction committed, and are not.
+    Gone { txn: Option<TxnId>, committed: bool, process: Process, chunk: &'c SendChunk, places: &'c [usize] },
+    /// The send of this record failed, and a committed reader was shown it.
+    FailedAndShown { process: Process, chunk: &'c SendChunk, place: usize },
+}
+
+impl<'h> Streams<'h> {
+    pub(super) fn new(history: &'h History, ledger: &'h Ledger, log: LogId) -> Result<Self, HistoryError> {
+        let levels = [Isolation::ReadCommitted, Isolation::ReadUncommitted];
+        let complete = |level| history.final_read(log, level).copied().filter(FinalReadEnd::is_complete);
+        let mut streams = Self {
+            history,
+            ledger,
+            end: levels.into_iter().find_map(complete),
+            list: Vec::new(),
+            by_process: IdMap::default(),
+        };
+        for entries in history.chunks(Kind::Sends, log).chunk_by(|a, b| a.process == b.process) {
+            let (Some(first), Some(last)) = (entries.first(), entries.last()) else { continue };
+            let Some(owner) = ledger.owner(first.process.0) else { continue };
+            let words = (last.seqs.1.saturating_sub(first.seqs.0) / 64 + 1) as usize;
+            streams.by_process.insert(first.process.0, streams.list.len());
+            streams.list.push(Stream {
+                owner,
+                entries,
+                base: first.seqs.0,
+                read: vec![0; words],
+                polled: vec![0; words],
+                hint: owner.txns.start,
+            });
+        }
+        if streams.end.is_some_and(|end| end.isolation == Isolation::ReadUncommitted) {
+            streams.uncommitted(log)?;
+        }
+        Ok(streams)
+    }
+
+    /// Without a complete committed read, what nobody at all can read is gone.
+    fn uncommitted(&mut self, log: LogId) -> Result<(), HistoryError> {
+        let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
+        for entry in self.history.chunks(Kind::FinalRead(Isolation::ReadUncommitted), log) {
+            self.history.reads(entry, &mut buffer, &mut chunk)?;
+            for (index, run) in chunk.runs.iter().enumerate() {
+                self.see(run.process, &chunk.seqs[run.start as usize..chunk.run_end(index)], Seen::InRead);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether transactions wrote to the log and no complete committed read shows what of it is visible.
+    pub(super) fn is_unread(&self) -> bool {
+        !self.list.is_empty() && !self.is_committed()
+    }
+
+    fn is_committed(&self) -> bool {
+        self.end.is_some_and(|end| end.isolation == Isolation::ReadCommitted)
+    }
+
+    /// Marks records of a process as seen.
+    pub(super) fn see(&mut self, process: u32, seqs: &[u32], seen: Seen) {
+        let Some(&at) = self.by_process.get(&process) else { return };
+        let stream = &mut self.list[at];
+        let bits = match seen {
+            Seen::InRead => &mut stream.read,
+            Seen::Polled => &mut stream.polled,
+        };
+        for seq in seqs {
+            let Some(at) = seq.checked_sub(stream.base) else { continue };
+            if let Some(word) = bits.get_mut((at / 64) as usize) {
+                *word |= 1 << (at % 64);
+            }
+        }
+    }
+
+    /// Where the transaction of the last record of a process was found.
+    pub(super) fn hint(&self, process: u32, owner: &Owner) -> u32 {
+        self.by_process.get(&process).map_or(owner.txns.start, |at| self.list[*at].hint)
+    }
+
+    /// Remembers where the transaction of a record was found.
+    pub(super) fn found_at(&mut self, process: u32, hint: u32) {
+        if let Some(&at) = self.by_process.get(&process) {
+            self.list[at].hint = hint;
+        }
+    }
+
+    /// Goes through everything that was sent.
+    pub(super) fn visit(&mut self, mut each: impl FnMut(Visited<'_>)) -> Result<(), HistoryError> {
+        let (mut buffer, mut chunk, mut places) = (Buffer::default(), SendChunk::default(), Vec::new());
+        let committed = self.is_committed();
+        let start = self.end.map(|end| end.start.0);
+        for stream in &mut self.list {
+            for entry in stream.entries {
+                self.history.sends(entry, &mut buffer, &mut chunk)?;
+                for index in 0..chunk.runs.len() {
+                    let run = &chunk.runs[index];
+                    let (from, to) = (run.start as usize, chunk.run_end(index));
+                    let mut hint = stream.hint;
+                    self.ledger.segments(stream.owner, &chunk.seqs[from..to], &mut hint, |txn, part| {
+                        let part = from + part.start..from + part.end;
+                        if let (Some(txn), Some(offset)) = (txn, claimed(run, part.start)) {
+                            each(Visited::Appended { txn, offset });
+                        }
+                        let process = stream.owner.process;
+                        if run.outcome == SendOutcome::Failed {
+                            let dead = |txn: TxnId| {
+                                matches!(self.ledger.txn(txn).span.how, TxnEnd::Aborted | TxnEnd::Failed)
+                            };
+                            let shown = |place: &usize| stream.is_shown(chunk.seqs[*place], committed);
+                            for place in part.filter(shown).filter(|_| !txn.is_some_and(dead)) {
+                                each(Visited::FailedAndShown { process, chunk: &chunk, place });
+                            }
+                            return;
+                        }
+                        let Some(start) = start else { return };
+                        places.clear();
+                        places.extend(part.filter(|&place| stream.is_gone(&chunk, (run, place), start)));
+                        if !places.is_empty() {
+                            each(Visited::Gone { txn, committed, process, chunk: &chunk, places: &places });
+                        }
+                    });
+                    stream.hint = hint;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stream<'_> {
+    fn has(&self, bits: &[u64], seq: u32) -> bool {
+        let at = seq.wrapping_sub(self.base);
+        bits.get((at / 64) as usize).is_some_and(|word| word >> (at % 64) & 1 != 0)
+    }
+
+    fn is_shown(&self, seq: u32, committed: bool) -> bool {
+        self.has(&self.polled, seq) || (committed && self.has(&self.read, seq))
+    }
+
+    /// Whether a record was appended for sure, is not deleted by retention, and is not in the final read.
+    fn is_gone(&self, chunk: &SendChunk, (run, place): (&SendRun, usize), start: i64) -> bool {
+        let seq = chunk.seqs[place];
+        if self.has(&self.read, seq) {
+            return false;
+        }
+        let appended = run.was_acknowledged() || self.has(&self.polled, seq);
+        appended && claimed(run, place).map_or(start <= 0, |offset| offset >= start)
+    }
+}
