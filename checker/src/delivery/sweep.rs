@@ -278,7 +278,7 @@ impl<'h> Sweep<'h> {
 
     fn claim(&mut self, piece: &Piece, count: usize) {
         let (process, offset) = (piece.process(), piece.offset());
-        for (offset, at) in (offset..).zip(piece.pos..piece.pos + count) {
+        for (at, offset) in (piece.pos..piece.pos + count).zip(offset..) {
             let (seq, time) = (piece.chunk.seqs[at], piece.time(at));
             self.claims.push(Claim { offset, process, seq, time, reader: piece.receiver.process });
         }

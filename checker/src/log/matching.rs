@@ -137,8 +137,8 @@ impl<'h> Matching<'h> {
             self.findings.push(phantoms(log, process, offset, seqs));
             return;
         }
-        let stray = |(offset, &seq)| Stray { value: value(process, seq), log, offset, polled_by: None };
-        self.strays.extend((offset..).zip(seqs).map(stray));
+        let stray = |(&seq, offset)| Stray { value: value(process, seq), log, offset, polled_by: None };
+        self.strays.extend(seqs.iter().zip(offset..).map(stray));
     }
 
     /// Passes over the records that are the next of their stream, where they were acknowledged; returns how many.

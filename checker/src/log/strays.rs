@@ -131,7 +131,7 @@ fn find(
     while scan.next(&mut buffer, &mut chunk, |_, _| true)? {
         for (index, run) in chunk.runs.iter().enumerate() {
             let seqs = &chunk.seqs[run.start as usize..chunk.run_end(index)];
-            for (offset, &seq) in (run.offset..).zip(seqs) {
+            for (&seq, offset) in seqs.iter().zip(run.offset..) {
                 let value = value(run.process, seq);
                 if values.contains(&value) {
                     found.entry(value).or_insert(offset);

@@ -199,6 +199,9 @@ impl ReadChunk {
         self.take_runs(&mut input, records, runs)?;
         if matches!(entry.kind, Kind::Polls) {
             self.take_polls(&mut input, polls, entry.time)?;
+            if self.polls.iter().map(|poll| u64::from(poll.handed)).sum::<u64>() != u64::from(entry.handed) {
+                return Err(Malformed::Sum("records handed over"));
+            }
         }
         input.end()?;
         if self.bounds() == (entry.offsets, entry.ascending) || self.runs.is_empty() {

@@ -134,13 +134,8 @@ impl SendChunk {
             if run.outcome >= SendOutcome::Unknown {
                 columns.causes.push(run.cause.into());
             }
-            match run.outcome {
-                SendOutcome::Acked => entry.polls += small(count),
-                SendOutcome::AckedWithoutOffset => entry.handed += small(count),
-                SendOutcome::Unknown => {}
-                SendOutcome::Failed => entry.failed += small(count),
-            }
         }
+        (entry.polls, entry.handed, entry.failed) = self.tally();
         let (mut seq, mut time) = (entry.seqs.0.wrapping_sub(1), entry.time);
         let (mut gaps, mut waits) = (Vec::with_capacity(self.len()), Vec::with_capacity(self.len()));
         for (&next, &invoked) in self.seqs.iter().zip(&self.invoked) {
@@ -190,7 +185,28 @@ impl SendChunk {
             take_column(&mut input, count, column)?;
         }
         input.end()?;
-        self.assemble()
+        self.assemble()?;
+        // The directory is counted from without decoding, so it must say what the chunk says.
+        if self.tally() == (entry.polls, entry.handed, entry.failed) {
+            Ok(())
+        } else {
+            Err(Malformed::Sum("outcomes"))
+        }
+    }
+
+    /// Records acknowledged with an offset, acknowledged without one, and failed.
+    fn tally(&self) -> (u32, u32, u32) {
+        let (mut acked, mut without, mut failed) = (0, 0, 0);
+        for (index, run) in self.runs.iter().enumerate() {
+            let count = small(self.run_end(index)) - run.start;
+            match run.outcome {
+                SendOutcome::Acked => acked += count,
+                SendOutcome::AckedWithoutOffset => without += count,
+                SendOutcome::Unknown => {}
+                SendOutcome::Failed => failed += count,
+            }
+        }
+        (acked, without, failed)
     }
 
     fn assemble(&mut self) -> Result<(), Malformed> {
