@@ -1,0 +1,11 @@
+#![no_main]
+#![allow(dead_code, reason = "the readers of all targets are in one file")]
+
+#[path = "../../checker/tests/hostile/readers.rs"]
+mod readers;
+#[path = "../../checker/tests/hostile/repair.rs"]
+mod repair;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    readers::history(&repair::history(bytes));
+});
