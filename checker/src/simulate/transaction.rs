@@ -1,0 +1,169 @@
+//! The transactional producer: one transaction after another, over several turns.
+//!
+//! What becomes of a transaction is decided when it begins, so that its records can be written for committed readers at
+//! once; consumers see them when it has ended. There is one transactional id, so no two transactions depend on each
+//! other in a circle.
+
+use std::io;
+use std::ops::Range;
+
+use history::ids::{LogId, Process};
+use history::op::{Cause, Op, Outcome};
+
+use super::parcel::{Fate, Parcel};
+use super::pipeline::Pipeline;
+
+/// A transaction that is open.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(crate) process: Process,
+    pub(crate) slot: usize,
+    epoch: i16,
+    end: Ending,
+    turns: u32,
+    logs: Vec<LogId>,
+}
+
+/// How a transaction will end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Committed,
+    Aborted,
+    /// The answer to the commit is lost.
+    Unknown {
+        committed: bool,
+    },
+}
+
+impl Ending {
+    pub(crate) fn is_visible(self) -> bool {
+        match self {
+            Ending::Committed => true,
+            Ending::Aborted => false,
+            Ending::Unknown { committed } => committed,
+        }
+    }
+}
+
+impl Pipeline<'_> {
+    /// A turn of the transactional producer.
+    pub(super) fn transactional_turn(&mut self, slot: usize, most: u32) -> io::Result<()> {
+        let mut transaction = match self.transaction.take() {
+            Some(transaction) => transaction,
+            None => {
+                let end = self.any_ending();
+                let turns = self.random.count(1, 5);
+                Transaction { turns, ..self.begin(slot, end)? }
+            }
+        };
+        let size = self.random.count(1, self.options.batch * 2).min(most.max(1));
+        let log = self.any_ledger();
+        let parcel = self.parcel(slot, log, size);
+        let visible = transaction.end.is_visible();
+        self.add(&mut transaction, &parcel, parcel.all(), visible)?;
+        transaction.turns = transaction.turns.saturating_sub(1);
+        let over = transaction.turns == 0;
+        self.transaction = Some(transaction);
+        if over { self.end_transaction() } else { Ok(()) }
+    }
+
+    fn any_ending(&mut self) -> Ending {
+        let end = match self.random.below(20) {
+            0..=2 => Ending::Aborted,
+            3 => Ending::Unknown { committed: self.random.chance(1, 2) },
+            _ => Ending::Committed,
+        };
+        // The first is aborted, so that even a small history has one that is.
+        if self.aborted > 0 { end } else { Ending::Aborted }
+    }
+
+    /// Any log of the topic that transactions are written to.
+    pub(crate) fn any_ledger(&mut self) -> LogId {
+        let ledgers = self.logs.len() - self.transactional_from;
+        let log = self.transactional_from + self.random.index(ledgers.max(1));
+        LogId(u16::try_from(log).unwrap_or(0))
+    }
+
+    fn begin(&mut self, slot: usize, end: Ending) -> io::Result<Transaction> {
+        let producer = &self.producers[slot];
+        self.now = self.now.max(producer.last + 1);
+        let begin = || Op::BeginTxn { id: producer.name.clone(), epoch: Some(producer.epoch.into()) };
+        let (process, epoch, at) = (producer.process, producer.epoch, (self.now, self.now + 2));
+        self.recorder.asked(process, at, (begin(), begin()), Outcome::Ok { offset: None })?;
+        self.now += 3;
+        self.producers[slot].last = self.now;
+        Ok(Transaction { process, slot, epoch, end, turns: 1, logs: Vec::new() })
+    }
+
+    /// Part of a parcel is sent in a transaction and acknowledged; whether committed readers will see it is said here.
+    pub(crate) fn add(
+        &mut self,
+        transaction: &mut Transaction,
+        parcel: &Parcel,
+        range: Range<usize>,
+        visible: bool,
+    ) -> io::Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let log = &mut self.logs[usize::from(parcel.log.0)];
+        log.undecided.get_or_insert(log.tail.end());
+        if !transaction.logs.contains(&parcel.log) {
+            transaction.logs.push(parcel.log);
+        }
+        self.settle_as(parcel, range, Fate::Acked, visible)
+    }
+
+    /// Ends the transaction that is open, where one is.
+    pub(super) fn end_transaction(&mut self) -> io::Result<()> {
+        match self.transaction.take() {
+            Some(transaction) => self.conclude(transaction),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a transaction as it was meant to end.
+    pub(crate) fn conclude(&mut self, transaction: Transaction) -> io::Result<()> {
+        let ask = || if transaction.end == Ending::Aborted { Op::AbortTxn } else { Op::CommitTxn };
+        let outcome = match transaction.end {
+            Ending::Committed | Ending::Aborted => Outcome::Ok { offset: None },
+            Ending::Unknown { .. } => Outcome::Info {
+                cause: Cause { code: 7, message: "Request timed out".to_owned() },
+                offset: None,
+            },
+        };
+        self.aborted += u64::from(transaction.end == Ending::Aborted);
+        // Every record has been acknowledged by then.
+        self.now += 5_001;
+        let answered = self.now + self.random.between(300, 5_000);
+        self.recorder.asked(transaction.process, (self.now, answered), (ask(), ask()), outcome)?;
+        self.now += 1;
+        let producer = &mut self.producers[transaction.slot];
+        producer.last = producer.last.max(answered + 1);
+        self.mark(&transaction)
+    }
+
+    /// Ends the open transaction, unless it is one that its producer's death may end.
+    pub(super) fn commit_what_will_be(&mut self) -> io::Result<()> {
+        let visible = self.transaction.as_ref().is_some_and(|open| open.end.is_visible());
+        if visible { self.end_transaction() } else { Ok(()) }
+    }
+
+    /// A transaction whose producer died is aborted by its successor.
+    pub(super) fn abandoned(&mut self) -> io::Result<()> {
+        match self.transaction.take() {
+            Some(transaction) => self.mark(&transaction),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the markers that decide a transaction.
+    fn mark(&mut self, transaction: &Transaction) -> io::Result<()> {
+        for &log in &transaction.logs {
+            self.marker(log, transaction.epoch)?;
+            self.logs[usize::from(log.0)].undecided = None;
+            self.consume(log)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! The comparison of what is found with what was planted.
+
+use std::collections::BTreeMap;
+
+use checker::anomaly::{ALL, Anomaly};
+use checker::findings::Findings;
+use checker::simulate::Options;
+use checker::verdict::Judgement;
+
+use super::shapes::generated;
+
+fn counts(findings: &Findings) -> BTreeMap<Anomaly, u64> {
+    findings.anomalies.iter().map(|(anomaly, tally)| (*anomaly, tally.count)).collect()
+}
+
+/// Generates, checks, and compares; panics where they differ.
+pub(crate) fn compare(options: &Options) {
+    let (history, manifest) = generated(options);
+    let findings = checker::log::check(&history).unwrap();
+    let ordered: BTreeMap<Anomaly, u64> = options
+        .plants
+        .iter()
+        .filter(|order| order.count > 0)
+        .map(|order| (order.anomaly, u64::from(order.count)))
+        .collect();
+    assert_eq!(manifest.expected, ordered, "{options:?}");
+    let wrong = |anomaly: &Anomaly| counts(&findings).get(anomaly) != ordered.get(anomaly);
+    let first =
+        ALL.into_iter().find(wrong).and_then(|anomaly| findings.anomalies.get(&anomaly)?.first.first());
+    assert_eq!(counts(&findings), ordered, "{options:?}\n{first:#?}");
+    assert!(manifest.records >= options.records, "{options:?}");
+    assert_eq!(findings.counts.sent, manifest.records, "{options:?}");
+    let verdict = checker::judge::weigh(&history, &findings, &manifest.question).unwrap();
+    if ordered.is_empty() {
+        assert_eq!(verdict.verdict, Judgement::Valid, "{options:?}\n{:#?}", verdict.reasons);
+    }
+}
