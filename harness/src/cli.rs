@@ -11,6 +11,7 @@ mod terminal;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use checker::simulate::Feature;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use nemesis::schedule::Seed;
 use results::exit::ExitCode;
@@ -38,6 +39,8 @@ Examples:
   onceproof plan my-spec.toml --seed 7      what would be done, without doing it
   onceproof check latest                    judge the last run again
   onceproof list specs                      what can be run
+  onceproof generate --records 100000 --plant lost-write=3 --out sample
+  onceproof check sample                    does the checker find what was planted?
 
 Exit status: 0 every expectation met, 1 a claim was violated (or an expected violation did not appear),
 2 unknown, 64 usage or spec error, 69 this machine lacks something, 70 internal error, 130 interrupted.";
@@ -76,6 +79,8 @@ enum Command {
     List(List),
     /// Look at what this machine can do, with evidence and the fix for what is missing.
     Doctor(Kept),
+    /// Generate the history of a simulated pipeline, with planted defects, for `check` to find.
+    Generate(Generate),
     /// Fetch Kafka releases into the cache, to be used without network afterwards.
     Fetch(Fetch),
     /// Write a completion script for a shell to standard output.
@@ -138,7 +143,8 @@ struct Plan {
 
 #[derive(Debug, Args)]
 struct Check {
-    /// A run (its path, part of its name, a spec's name, or `latest`), or a history file.
+    /// A run (its path, part of its name, a spec's name, or `latest`), or a history file. A file's question is read from
+    /// FILE.question.json where there is one.
     #[arg(value_name = "RUN|FILE")]
     what: String,
     /// For a history file: what is claimed, for instance `exactly-once` or `log=at-least-once; delivery=at-most-once`.
@@ -173,6 +179,50 @@ struct Fetch {
     /// Versions, for instance 4.1.1. Without any: the version that specs use which name none.
     #[arg(value_name = "VERSION")]
     versions: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct Generate {
+    /// Records that are sent.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    records: u64,
+    /// Plant this many defects of an anomaly (`onceproof list anomalies`). May be given several times.
+    #[arg(long = "plant", value_name = "NAME=K")]
+    plants: Vec<checker::plant::Order>,
+    /// Decides every draw: decimal, or 0x and hexadecimal digits. The same options give the same bytes.
+    #[arg(long, value_name = "SEED", default_value_t = Seed(1))]
+    seed: Seed,
+    /// Where to: NAME is the history, beside it are written NAME.manifest.json and NAME.question.json.
+    #[arg(long, value_name = "NAME")]
+    out: PathBuf,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// The simulated pipeline's shape.
+#[derive(Debug, Args)]
+struct Shape {
+    /// Partitions of the topic that is written without transactions.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    partitions: u16,
+    /// Producers at a time.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    producers: u16,
+    /// Consumer groups.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    groups: u16,
+    /// Members of each group.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    members: u16,
+    /// About how many records make a batch.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    batch: u32,
+    /// What there is besides: transactions, sparse, huge-offset (there unless taken out), effects, batches.
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    with: Vec<Feature>,
+    /// What there is not.
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    without: Vec<Feature>,
 }
 
 /// Carries out a command line.

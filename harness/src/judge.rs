@@ -34,6 +34,14 @@ pub enum JudgeError {
         /// Line and cause.
         error: history::text::TextError,
     },
+    /// The question beside a history file.
+    #[error("{path}: not a question: {error}")]
+    Question {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
     /// The run directory.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -76,6 +84,21 @@ pub fn judge_run(run: &RunDir) -> Result<Verdict, JudgeError> {
     let place = run.path().display().to_string();
     run.write_text("report.txt", &text::report(&verdict, &plan.spec, Some(&place), Style::PLAIN))?;
     Ok(verdict)
+}
+
+/// What a history file is asked: what `FILE.question.json` says, which `generate` writes, or nothing in particular.
+///
+/// # Errors
+/// When there is such a file and it is no question.
+pub fn question_of_file(path: &Path) -> Result<Question, JudgeError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".question.json");
+    let path = PathBuf::from(beside);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| JudgeError::Question { path, error }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Question::default()),
+        Err(error) => Err(JudgeError::File { path, error }),
+    }
 }
 
 /// Judges one file: a history, a journal, or a history in the text form.

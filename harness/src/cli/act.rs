@@ -1,5 +1,6 @@
 //! One function for each command.
 
+mod generate;
 mod story;
 
 use nemesis::schedule::Seed;
@@ -24,6 +25,7 @@ pub(super) fn act(cli: Cli) -> ExitCode {
         Command::Report(args) => session.report(&args),
         Command::List(args) => session.list(&args),
         Command::Doctor(args) => session.doctor(args),
+        Command::Generate(args) => session.generate(&args),
         Command::Fetch(args) => session.fetch(&args),
         Command::Completions { shell } => completions(shell),
         Command::Man => manual(),

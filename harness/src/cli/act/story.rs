@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::path::Path;
 
-use checker::question::Question;
 use checker::verdict::Verdict;
 use results::exit::ExitCode;
 use results::store::{RunDir, Store};
@@ -46,11 +45,16 @@ impl Session {
     pub(super) fn check(&self, args: &Check) -> ExitCode {
         let path = Path::new(&args.what);
         if path.is_file() {
-            let question = Question {
-                claim: args.claim.clone().unwrap_or_default(),
-                reproduce: format!("onceproof check {}", args.what),
-                ..Question::default()
+            let mut question = match judge::question_of_file(path) {
+                Ok(question) => question,
+                Err(error) => return self.error(&error.to_string(), ExitCode::Usage),
             };
+            if let Some(claim) = &args.claim {
+                question.claim = claim.clone();
+            }
+            if question.reproduce.is_empty() {
+                question.reproduce = format!("onceproof check {}", args.what);
+            }
             return self.judged(judge::judge_file(path, &question), &args.what, None);
         }
         if args.claim.is_some() {
