@@ -180,7 +180,9 @@ fn through_journals(story: &Story) -> History {
         for event in own() {
             died |= matches!(event.op, Op::Crash { .. });
             // What names no log of the journal's is kept as it is.
-            writer.event(&words.event(event).unwrap()).unwrap();
+            for event in words.event(event) {
+                writer.event(&event).unwrap();
+            }
         }
         if !died {
             writer.close().unwrap();

@@ -7,7 +7,7 @@
 use std::io;
 
 use history::ids::{LogId, Nanos, Offset, Process};
-use history::op::{Assignment, CommitMode, Event, Identity, Op, Outcome, Position, Span};
+use history::op::{Assignment, CommitMode, Event, Identity, Isolation, Op, Outcome, Position, Span};
 
 use super::feature::Feature;
 use super::pipeline::Pipeline;
@@ -20,6 +20,7 @@ pub(crate) struct Group {
     pub(crate) name: String,
     /// Whether its members write the effects of what they are handed into a sink.
     sink: bool,
+    isolation: Isolation,
     members: Vec<Member>,
     /// By log.
     pub(super) readings: Vec<Reading>,
@@ -90,14 +91,11 @@ impl Pipeline<'_> {
             let count = usize::from(self.options.members);
             let readings =
                 (0..self.logs.len()).map(|log| Reading { owner: log % count, ..Reading::default() });
-            let group = Group {
-                name,
-                sink,
-                members: Vec::new(),
-                readings: readings.collect(),
-                generation: 1,
-                polls: 0,
-            };
+            // The second group reads whatever is there.
+            let isolation =
+                if index == 1 && !sink { Isolation::ReadUncommitted } else { Isolation::ReadCommitted };
+            let (members, readings) = (Vec::new(), readings.collect());
+            let group = Group { name, sink, isolation, members, readings, generation: 1, polls: 0 };
             self.groups.push(group);
             for member in 0..count {
                 let process = self.open_member(index, member)?;
@@ -111,13 +109,14 @@ impl Pipeline<'_> {
     }
 
     fn open_member(&mut self, group: usize, member: usize) -> io::Result<Process> {
-        let group = &self.groups[group].name;
+        let group = &self.groups[group];
         let identity = Identity {
-            name: format!("{group}[{member}]"),
+            name: format!("{}[{member}]", group.name),
             role: "consumer".to_owned(),
             family: "simulated".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            group: Some(group.clone()),
+            group: Some(group.name.clone()),
+            isolation: Some(group.isolation),
         };
         self.recorder.open(identity, self.now)
     }
@@ -136,8 +135,8 @@ impl Pipeline<'_> {
 
     /// Each group polls a log in which enough has piled up.
     pub(super) fn consume(&mut self, log: LogId) -> io::Result<()> {
-        let stable = self.logs[usize::from(log.0)].stable();
         for group in 0..self.groups.len() {
+            let stable = self.logs[usize::from(log.0)].readable(self.groups[group].isolation);
             let reading = self.groups[group].readings[usize::from(log.0)];
             if stable.saturating_sub(reading.next) > reading.patience {
                 self.poll_all(group, log)?;
@@ -160,12 +159,13 @@ impl Pipeline<'_> {
     /// A group polls a log once; returns how many records there were.
     pub(crate) fn poll(&mut self, group: usize, log: LogId, most: u64, handed: Handed) -> io::Result<u64> {
         let from = &self.logs[usize::from(log.0)];
-        let (tail, stable) = (&from.tail, from.stable());
         let group = &mut self.groups[group];
+        let all = group.isolation == Isolation::ReadUncommitted;
+        let (tail, stable) = (&from.tail, from.readable(group.isolation));
         let reading = &mut group.readings[usize::from(log.0)];
         let until = stable.min(reading.next + most);
         let next = reading.next;
-        let pieces = || tail.pieces(next, until).filter(|piece| piece.visible);
+        let pieces = || tail.pieces(next, until).filter(|piece| piece.visible || all);
         let count: usize = pieces().map(|piece| piece.seqs.len()).sum();
         let last = pieces().last().map(|piece| piece.offset.saturating_add_unsigned(piece.seqs.len() as u64));
         let taken = until.saturating_sub(reading.next);

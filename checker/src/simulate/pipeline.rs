@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use history::ids::{LogId, Offset, Process, TopicPartition};
-use history::op::{Batch, ForeignRecord, Identity};
+use history::op::{Batch, ForeignRecord, Identity, Isolation};
 
 use super::agenda::{Agenda, Happening};
 use super::cluster::Cluster;
@@ -68,9 +68,10 @@ impl Log {
         Self { id, name, next: 0, sparse, tail: Tail::default(), undecided: None }
     }
 
-    /// Rank after the last record that a committed reader may see.
-    pub(super) fn stable(&self) -> u64 {
-        self.undecided.unwrap_or(self.tail.end())
+    /// Rank after the last record that a reader may see.
+    pub(super) fn readable(&self, isolation: Isolation) -> u64 {
+        let stable = self.undecided.filter(|_| isolation == Isolation::ReadCommitted);
+        stable.unwrap_or(self.tail.end())
     }
 }
 
@@ -113,7 +114,7 @@ impl<'o> Pipeline<'o> {
             role: role.to_owned(),
             family: family.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            group: None,
+            ..Identity::default()
         };
         self.harness = self.recorder.open(identity("harness", "harness", "onceproof"), self.now)?;
         self.recorder.open(identity("reader", "reader", "wire"), self.now)?;

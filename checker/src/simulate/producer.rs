@@ -15,7 +15,7 @@ pub(super) struct Producer {
     pub(super) process: Process,
     pub(super) name: String,
     pub(super) kind: Kind,
-    next_seq: u32,
+    pub(super) next_seq: u32,
     /// Epoch of its transactional id.
     pub(super) epoch: i16,
     /// Time of its last invocation.
@@ -67,7 +67,7 @@ impl Pipeline<'_> {
     fn start_producer(&mut self, name: String, kind: Kind) -> io::Result<()> {
         let process = self.open_producer(&name)?;
         self.producers.push(Producer::new(process, name, kind, self.now));
-        Ok(())
+        if kind == Kind::Transactional { self.claim(self.producers.len() - 1) } else { Ok(()) }
     }
 
     fn open_producer(&mut self, name: &str) -> io::Result<Process> {
@@ -76,7 +76,7 @@ impl Pipeline<'_> {
             role: "producer".to_owned(),
             family: "simulated".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            group: None,
+            ..Identity::default()
         };
         self.recorder.open(identity, self.now)
     }
@@ -185,9 +185,11 @@ impl Pipeline<'_> {
     /// A producer is killed in the middle of a turn; its successor is a new process.
     pub(super) fn producer_dies(&mut self) -> io::Result<()> {
         let slot = self.random.index(self.producers.len());
+        let mut abandoned = None;
         if self.producers[slot].kind == Kind::Transactional {
             self.transactional_turn(slot, 50)?;
             self.commit_what_will_be()?;
+            abandoned = self.abandon()?;
         } else {
             let mut parcels = std::mem::take(&mut self.parcels);
             let size = self.random.count(1, self.options.batch);
@@ -203,17 +205,18 @@ impl Pipeline<'_> {
         let process = self.producers[slot].process;
         self.found_dead(process)?;
         let name = self.producers[slot].name.clone();
-        self.succeed(slot, &name)?;
-        if self.producers[slot].kind == Kind::Transactional { self.abandoned() } else { Ok(()) }
+        self.succeed(slot, name)?;
+        // What the dead one left open is aborted when its successor claims the id.
+        abandoned.map_or(Ok(()), |transaction| self.mark(&transaction))
     }
 
-    /// A new process takes a producer's place; returns the old one.
-    pub(crate) fn succeed(&mut self, slot: usize, name: &str) -> io::Result<Process> {
-        let successor = self.open_producer(name)?;
+    /// A new process takes a producer's place.
+    pub(crate) fn succeed(&mut self, slot: usize, name: String) -> io::Result<()> {
+        let successor = self.open_producer(&name)?;
         let producer = &mut self.producers[slot];
-        let (process, epoch) = (producer.process, producer.epoch + 1);
-        *producer = Producer { epoch, ..Producer::new(successor, name.to_owned(), producer.kind, self.now) };
-        Ok(process)
+        let (kind, epoch) = (producer.kind, producer.epoch + 1);
+        *producer = Producer { epoch, ..Producer::new(successor, name, kind, self.now) };
+        if kind == Kind::Transactional { self.claim(slot) } else { Ok(()) }
     }
 
     /// A process was killed, and its supervisor noticed.

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use history::ids::{LogId, Nanos, Offset, Process, TopicPartition};
 use history::merged::{
     BatchChunk, CHUNK_RECORDS, Facts, FinalReadEnd, PollSpan, ReadChunk, ReadRun, Segments, SendChunk,
-    SendRun, Writer,
+    SendRun, TxnChunk, TxnOffset, TxnSpan, Writer,
 };
 use history::op::{Batch, Cause, Event, Identity, Isolation, Op, Outcome, Phase};
 
@@ -33,6 +33,7 @@ pub(crate) struct Recorder<'o> {
     polls: BTreeMap<(Process, LogId), Open<ReadChunk>>,
     finals: BTreeMap<(LogId, Isolation), Open<ReadChunk>>,
     batches: BTreeMap<LogId, Open<BatchChunk>>,
+    txns: BTreeMap<Process, Open<TxnChunk>>,
     rows: BTreeMap<Process, Open<Vec<Event>>>,
     next_process: u32,
 }
@@ -74,6 +75,7 @@ impl<'o> Recorder<'o> {
             polls: BTreeMap::new(),
             finals: BTreeMap::new(),
             batches: BTreeMap::new(),
+            txns: BTreeMap::new(),
             rows: BTreeMap::new(),
             next_process: 0,
         })
@@ -117,9 +119,6 @@ impl<'o> Recorder<'o> {
 
     /// A row of `recorder`, which may be about another process.
     pub(super) fn row(&mut self, recorder: Process, event: Event) -> io::Result<()> {
-        if let Op::BeginTxn { .. } = &event.op {
-            self.facts.processes.entry(event.process).or_default().transactional = true;
-        }
         for log in self.segments.note(&event) {
             self.end_polls((event.process, log))?;
         }
@@ -155,6 +154,37 @@ impl<'o> Recorder<'o> {
         open.chunk.runs.push(SendRun { start: small(open.chunk.len()), outcome, offset, completed, cause });
         open.chunk.seqs.extend_from_slice(&parcel.seqs[range.clone()]);
         open.chunk.invoked.extend_from_slice(&parcel.invoked[range]);
+        Ok(())
+    }
+
+    /// The number of a transactional id.
+    pub(super) fn transactional_id(&mut self, name: &str) -> u32 {
+        let known = &mut self.facts.transactional_ids;
+        let at = known.iter().position(|other| other == name).unwrap_or_else(|| {
+            known.push(name.to_owned());
+            known.len() - 1
+        });
+        small(at)
+    }
+
+    /// A transaction of a process is over, or nothing more will be heard of it.
+    pub(super) fn transaction(
+        &mut self,
+        process: Process,
+        span: TxnSpan,
+        offsets: &[(LogId, Offset)],
+    ) -> io::Result<()> {
+        self.facts.processes.entry(process).or_default().transactional = true;
+        let open = self.txns.entry(process).or_default();
+        let txn = small(open.chunk.txns.len());
+        open.chunk.txns.push(span);
+        let sent = offsets.iter().map(|&(log, next)| TxnOffset { txn, log, next, certain: true });
+        open.chunk.offsets.extend(sent);
+        if open.chunk.txns.len() >= CHUNK_RECORDS {
+            self.out.transactions(process, open.ordinal, &open.chunk)?;
+            open.ordinal += 1;
+            open.chunk.clear();
+        }
         Ok(())
     }
 
@@ -240,6 +270,9 @@ impl<'o> Recorder<'o> {
                 let segment = self.segments.current(process, log);
                 self.out.polls((process, log, segment), open.ordinal, &open.chunk)?;
             }
+        }
+        if let Some(open) = self.txns.remove(&process).filter(|open| !open.chunk.txns.is_empty()) {
+            self.out.transactions(process, open.ordinal, &open.chunk)?;
         }
         match self.rows.remove(&process).filter(|open| !open.chunk.is_empty()) {
             Some(open) => self.out.rows(process, open.ordinal, &open.chunk),

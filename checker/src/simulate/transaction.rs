@@ -8,7 +8,8 @@ use std::io;
 use std::ops::Range;
 
 use history::ids::{LogId, Process};
-use history::op::{Cause, Op, Outcome};
+use history::merged::{TxnEnd, TxnSpan};
+use history::op::{Op, Outcome};
 
 use super::parcel::{Fate, Parcel};
 use super::pipeline::Pipeline;
@@ -19,6 +20,7 @@ pub(crate) struct Transaction {
     pub(crate) process: Process,
     pub(crate) slot: usize,
     epoch: i16,
+    span: TxnSpan,
     end: Ending,
     turns: u32,
     logs: Vec<LogId>,
@@ -44,6 +46,9 @@ impl Ending {
         }
     }
 }
+
+/// After how many milliseconds a transaction that is left open is aborted; none lasts so long.
+const TIMEOUT_MS: u64 = 900_000;
 
 impl Pipeline<'_> {
     /// A turn of the transactional producer.
@@ -85,14 +90,25 @@ impl Pipeline<'_> {
     }
 
     fn begin(&mut self, slot: usize, end: Ending) -> io::Result<Transaction> {
-        let producer = &self.producers[slot];
+        let producer = &mut self.producers[slot];
         self.now = self.now.max(producer.last + 1);
-        let begin = || Op::BeginTxn { id: producer.name.clone(), epoch: Some(producer.epoch.into()) };
-        let (process, epoch, at) = (producer.process, producer.epoch, (self.now, self.now + 2));
-        self.recorder.asked(process, at, (begin(), begin()), Outcome::Ok { offset: None })?;
+        let (process, epoch) = (producer.process, producer.epoch);
+        let span = TxnSpan {
+            id: self.recorder.transactional_id(&producer.name),
+            epoch: epoch.into(),
+            first: producer.next_seq,
+            end: producer.next_seq,
+            invoked: self.now,
+            began: self.now + 2,
+            asked: TxnSpan::NEVER,
+            may_commit: TxnSpan::NEVER,
+            closed: TxnSpan::NEVER,
+            ended: TxnSpan::NEVER,
+            how: TxnEnd::Open,
+        };
         self.now += 3;
-        self.producers[slot].last = self.now;
-        Ok(Transaction { process, slot, epoch, end, turns: 1, logs: Vec::new() })
+        producer.last = self.now;
+        Ok(Transaction { process, slot, epoch, span, end, turns: 1, logs: Vec::new() })
     }
 
     /// Part of a parcel is sent in a transaction and acknowledged; whether committed readers will see it is said here.
@@ -106,6 +122,7 @@ impl Pipeline<'_> {
         if range.is_empty() {
             return Ok(());
         }
+        transaction.span.end = parcel.seqs[range.end - 1] + 1;
         let log = &mut self.logs[usize::from(parcel.log.0)];
         log.undecided.get_or_insert(log.tail.end());
         if !transaction.logs.contains(&parcel.log) {
@@ -124,19 +141,19 @@ impl Pipeline<'_> {
 
     /// Ends a transaction as it was meant to end.
     pub(crate) fn conclude(&mut self, transaction: Transaction) -> io::Result<()> {
-        let ask = || if transaction.end == Ending::Aborted { Op::AbortTxn } else { Op::CommitTxn };
-        let outcome = match transaction.end {
-            Ending::Committed | Ending::Aborted => Outcome::Ok { offset: None },
-            Ending::Unknown { .. } => Outcome::Info {
-                cause: Cause { code: 7, message: "Request timed out".to_owned() },
-                offset: None,
-            },
+        let how = match transaction.end {
+            Ending::Committed => TxnEnd::Committed,
+            Ending::Aborted => TxnEnd::Aborted,
+            Ending::Unknown { .. } => TxnEnd::Unknown,
         };
         self.aborted += u64::from(transaction.end == Ending::Aborted);
         // Every record has been acknowledged by then.
         self.now += 5_001;
         let answered = self.now + self.random.between(300, 5_000);
-        self.recorder.asked(transaction.process, (self.now, answered), (ask(), ask()), outcome)?;
+        let may_commit = if how == TxnEnd::Aborted { TxnSpan::NEVER } else { self.now };
+        let (asked, ended) = (self.now, answered);
+        let span = TxnSpan { asked, closed: asked, may_commit, ended, how, ..transaction.span };
+        self.recorder.transaction(transaction.process, span, &[])?;
         self.now += 1;
         let producer = &mut self.producers[transaction.slot];
         producer.last = producer.last.max(answered + 1);
@@ -149,16 +166,29 @@ impl Pipeline<'_> {
         if visible { self.end_transaction() } else { Ok(()) }
     }
 
-    /// A transaction whose producer died is aborted by its successor.
-    pub(super) fn abandoned(&mut self) -> io::Result<()> {
-        match self.transaction.take() {
-            Some(transaction) => self.mark(&transaction),
-            None => Ok(()),
+    /// Nothing more is heard of the open transaction, because its producer dies.
+    pub(super) fn abandon(&mut self) -> io::Result<Option<Transaction>> {
+        let transaction = self.transaction.take();
+        if let Some(transaction) = &transaction {
+            self.recorder.transaction(transaction.process, transaction.span, &[])?;
         }
+        Ok(transaction)
+    }
+
+    /// A process claims the transactional id that it will use.
+    pub(super) fn claim(&mut self, slot: usize) -> io::Result<()> {
+        let producer = &self.producers[slot];
+        let claim = |epoch| Op::InitTxn { id: producer.name.clone(), epoch, timeout_ms: Some(TIMEOUT_MS) };
+        let (process, granted, at) =
+            (producer.process, Some(producer.epoch.into()), (self.now, self.now + 100));
+        self.recorder.asked(process, at, (claim(None), claim(granted)), Outcome::Ok { offset: None })?;
+        self.now += 101;
+        self.producers[slot].last = self.now;
+        Ok(())
     }
 
     /// Writes the markers that decide a transaction.
-    fn mark(&mut self, transaction: &Transaction) -> io::Result<()> {
+    pub(super) fn mark(&mut self, transaction: &Transaction) -> io::Result<()> {
         for &log in &transaction.logs {
             self.marker(log, transaction.epoch)?;
             self.logs[usize::from(log.0)].undecided = None;

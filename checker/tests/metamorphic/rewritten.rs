@@ -34,13 +34,36 @@ impl Default for Words<'_> {
 impl Words<'_> {
     /// The story in these words; its table of logs is the caller's matter.
     pub(crate) fn story(&self, story: &Story, logs: Vec<TopicPartition>) -> Story {
-        Story { logs, events: story.events.iter().filter_map(|event| self.event(event)).collect() }
+        Story { logs, events: story.events.iter().flat_map(|event| self.event(event)).collect() }
     }
 
-    pub(crate) fn event(&self, event: &Event) -> Option<Event> {
-        let process = (self.process)(event.process);
-        let op = self.op(&event.op)?;
-        Some(Event { time: (self.time)(event.time), process, phase: event.phase.clone(), op })
+    /// The event in these words: none where it is left out, several where it speaks of records that are not
+    /// neighbours any more.
+    pub(crate) fn event(&self, event: &Event) -> Vec<Event> {
+        let ops = if let Op::Derive { first, spans } = &event.op {
+            self.derived(event.process, *first, spans)
+        } else {
+            self.op(&event.op).into_iter().collect()
+        };
+        let told = |op| Event {
+            time: (self.time)(event.time),
+            process: (self.process)(event.process),
+            phase: event.phase.clone(),
+            op,
+        };
+        ops.into_iter().map(told).collect()
+    }
+
+    fn derived(&self, process: Process, first: Seq, spans: &[Span]) -> Vec<Op> {
+        let inputs = spans
+            .iter()
+            .flat_map(|span| (span.first.0..=span.last.0).map(|offset| (span.log, Offset(offset))));
+        let one = |(seq, (log, offset)): (u32, (LogId, Offset))| {
+            let first = (self.seq)(Value { process, seq: Seq(seq) })?;
+            let span = Span { log: (self.log)(log)?, first: offset, last: offset };
+            Some(Op::Derive { first, spans: vec![span] })
+        };
+        (first.0..).zip(inputs).filter_map(one).collect()
     }
 
     fn value(&self, value: Value) -> Option<Value> {
@@ -87,8 +110,10 @@ impl Words<'_> {
                 observation.log = log(observation.log)?;
                 Op::Observe(observation)
             }
+            Op::Derive { .. } => return None,
             Op::Close
             | Op::Crash { .. }
+            | Op::InitTxn { .. }
             | Op::BeginTxn { .. }
             | Op::CommitTxn
             | Op::AbortTxn

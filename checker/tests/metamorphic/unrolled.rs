@@ -1,8 +1,11 @@
 //! A merged history taken apart again: the events that the processes would have recorded.
 
 use history::ids::{LogId, Nanos, Offset, Process, Seq, Value};
-use history::merged::{BatchChunk, Buffer, Entry, History, Kind, ReadChunk, SendChunk, SendOutcome, SendRun};
-use history::op::{Event, Isolation, Op, Outcome, Phase, Run, Span};
+use history::merged::{
+    BatchChunk, Buffer, Entry, History, Kind, ReadChunk, SendChunk, SendOutcome, SendRun, TxnChunk, TxnEnd,
+    TxnOffset, TxnSpan,
+};
+use history::op::{Cause, CommitMode, Event, Isolation, Op, Outcome, Phase, Position, Run, Span};
 
 use super::random::Story;
 
@@ -23,6 +26,7 @@ pub(crate) fn unrolled(history: &History) -> Story {
             Kind::Polls => polls(history, entry, &mut buffer, &mut timed),
             Kind::FinalRead(isolation) => final_read(history, (entry, isolation), &mut buffer, &mut timed),
             Kind::Batches => batches(history, entry, &mut buffer, &mut timed),
+            Kind::Transactions => transactions(history, entry, &mut buffer, &mut timed),
             Kind::Rows => {}
         }
     }
@@ -126,5 +130,47 @@ fn batches(history: &History, entry: &Entry, buffer: &mut Buffer, timed: &mut Ti
     history.batches(entry, buffer, &mut chunk).unwrap();
     for batch in &chunk.batches {
         timed.push(((0, 2, 0), Event::moment(Nanos(0), entry.process, Op::Batch(*batch))));
+    }
+}
+
+fn transactions(history: &History, entry: &Entry, buffer: &mut Buffer, timed: &mut Timed) {
+    let mut chunk = TxnChunk::default();
+    history.transactions(entry, buffer, &mut chunk).unwrap();
+    for (nth, span) in (0u32..).zip(&chunk.txns) {
+        let id = history.facts().transactional_ids[span.id as usize].clone();
+        let epoch = (span.epoch >= 0).then_some(span.epoch);
+        let mut push = |time: u64, rank, phase, op: &Op| {
+            if time != TxnSpan::NEVER {
+                timed.push(((time * 1000, rank, 0), event(time, entry.process, phase, op.clone())));
+            }
+        };
+        let ok = || Phase::Complete(Outcome::Ok { offset: None });
+        let begin = Op::BeginTxn { id, epoch };
+        push(span.invoked, 0, Phase::Invoke, &begin);
+        push(span.began, 0, ok(), &begin);
+        let sent = |certain: bool| {
+            let of_this = |at: &&TxnOffset| at.txn == nth && at.certain == certain;
+            let position = |at: &TxnOffset| Position { log: at.log, next: at.next };
+            let positions: Vec<_> = chunk.offsets.iter().filter(of_this).map(position).collect();
+            (!positions.is_empty()).then_some(Op::CommitOffsets { mode: CommitMode::Txn, positions })
+        };
+        // When positions were sent is not kept: before the end was asked.
+        for (certain, op) in [true, false].into_iter().filter_map(|certain| Some((certain, sent(certain)?))) {
+            push(span.asked, 7, Phase::Invoke, &op);
+            if certain {
+                push(span.asked, 8, ok(), &op);
+            }
+        }
+        let (op, end) = match span.how {
+            TxnEnd::Committed => (Op::CommitTxn, ok()),
+            TxnEnd::Aborted => (Op::AbortTxn, ok()),
+            TxnEnd::Failed => (Op::CommitTxn, Phase::Complete(Outcome::Fail { cause: Cause::default() })),
+            TxnEnd::Unknown => {
+                (Op::CommitTxn, Phase::Complete(Outcome::Info { cause: Cause::default(), offset: None }))
+            }
+            TxnEnd::Open => continue,
+        };
+        push(span.closed, 9, Phase::Invoke, &op);
+        push(span.ended, 9, end, &op);
     }
 }
