@@ -34,6 +34,12 @@ fn major(text: &str) -> Option<u32> {
     words.find_map(|word| if word.starts_with(['"', '1', '2', '3']) { number(word) } else { None })
 }
 
+/// Maven's first line without the colours that it gives to whoever reads it: no option of Maven 3 stops it.
+fn uncoloured(line: &str) -> String {
+    let from = line.find("Apache").unwrap_or(0);
+    line[from..].split('\u{1b}').next().unwrap_or_default().trim_end().to_owned()
+}
+
 fn java(name: &'static str, when_missing: State) -> Capability {
     let home = std::env::var("JAVA_HOME").ok().map(|home| Path::new(&home).join("bin").join(name));
     let program = home.filter(|path| path.exists()).unwrap_or_else(|| name.into());
@@ -51,7 +57,7 @@ fn java(name: &'static str, when_missing: State) -> Capability {
 
 pub(super) fn examine() -> Vec<Capability> {
     let (state, evidence) = match says(Path::new("mvn"), "-version") {
-        Ok(text) => (State::Ok, text.lines().next().unwrap_or_default().to_owned()),
+        Ok(text) => (State::Ok, uncoloured(text.lines().next().unwrap_or_default())),
         Err(error) => (State::Degraded, format!("{error}; only Kafka versions in the cache can be used")),
     };
     vec![
@@ -63,7 +69,13 @@ pub(super) fn examine() -> Vec<Capability> {
 
 #[cfg(test)]
 mod tests {
-    use super::major;
+    use super::{major, uncoloured};
+
+    #[test]
+    fn mavens_version_is_told_without_colours() {
+        assert_eq!(uncoloured("\u{1b}[0m\u{1b}[1mApache Maven 3.8.7\u{1b}[m"), "Apache Maven 3.8.7");
+        assert_eq!(uncoloured("Apache Maven 3.9.9 (8e8579a9)"), "Apache Maven 3.9.9 (8e8579a9)");
+    }
 
     #[test]
     fn java_tells_its_version_in_several_ways() {
