@@ -198,7 +198,7 @@ fn graph(
             graph.add(Edge { from: pair[0], to: pair[1], kind: Dependency::Ww, detail: order.key.0 });
         }
     }
-    let unseen = unseen(history, writers, &whole);
+    let unseen = unseen(history, (writers, &counted), &whole);
     let mut up_to_date = ByKey::default();
     let mut updates: IdMap<(Key, u32), Vec<u32>> = IdMap::default();
     for Version { reader, key, list } in versions.iter().copied() {
@@ -230,15 +230,19 @@ fn appends(history: &Transactions, transaction: &Transaction, key: Key) -> bool 
     history.parts(transaction).iter().any(|part| matches!(part, Part::Append(at, _) if *at == key))
 }
 
-/// Committed transactions whose appends to a key nobody saw, for keys that were read.
-fn unseen<'a>(history: &Transactions, writers: &Writers, whole: &impl Fn(Key) -> &'a [Val]) -> ByKey {
+/// Transactions that happened and whose appends to a key nobody saw, for keys that were read.
+fn unseen<'a>(
+    history: &Transactions,
+    (writers, counted): (&Writers, &[bool]),
+    whole: &impl Fn(Key) -> &'a [Val],
+) -> ByKey {
     let mut seen = IdSet::default();
     for key in (0u32..).take(history.key_count()).map(Key) {
         seen.extend(whole(key).iter().map(|value| (key, *value)));
     }
     let mut unseen = ByKey::default();
     for (id, transaction) in (0u32..).zip(history.transactions()) {
-        if transaction.outcome != Outcome::Committed {
+        if !counted[id as usize] {
             continue;
         }
         for part in history.parts(transaction) {

@@ -112,6 +112,27 @@ impl Class {
         }
     }
 
+    /// The class of a cycle, from the kinds of its edges.
+    pub(super) fn of(kinds: impl Iterator<Item = Dependency>) -> Self {
+        let (mut anti, mut reads, mut extra) = (0, false, Extra::Nothing);
+        for kind in kinds {
+            match kind {
+                Dependency::Ww => {}
+                Dependency::Wr | Dependency::Implied => reads = true,
+                Dependency::Rw => anti += 1,
+                Dependency::Process => extra = extra.max(Extra::Process),
+                Dependency::Realtime => extra = Extra::Realtime,
+            }
+        }
+        let shape = match anti {
+            0 if reads => Shape::G1c,
+            0 => Shape::G0,
+            1 => Shape::GSingle,
+            _ => Shape::G2,
+        };
+        Self { shape, extra }
+    }
+
     /// Whether an edge of this kind may be on the cycle.
     pub(super) fn allows(self, kind: Dependency) -> bool {
         match kind {

@@ -56,6 +56,33 @@ pub(super) fn shortest(graph: &Graph, component: &[u32], outgoing: &Outgoing, cl
     best.map(|edges| collapse(graph, component, &edges))
 }
 
+/// A cycle of any class: the shortest through the first dependency.
+pub(super) fn any(graph: &Graph, component: &[u32], outgoing: &Outgoing) -> Option<(Class, Cycle)> {
+    let order = |edge: &&Edge| matches!(edge.kind, Dependency::Process | Dependency::Realtime);
+    let first = *outgoing.all().iter().find(|edge| !order(edge))?;
+    let mut reached: Vec<Option<Edge>> = vec![None; component.len()];
+    let mut queue = VecDeque::from([first.to]);
+    reached[first.to as usize] = Some(first);
+    while let Some(node) = queue.pop_front() {
+        for edge in outgoing.from(node) {
+            let by = &mut reached[edge.to as usize];
+            if by.is_none() {
+                *by = Some(*edge);
+                queue.push_back(edge.to);
+            }
+        }
+    }
+    let mut edges = vec![first];
+    let mut node = first.from;
+    while node != first.to {
+        let edge = reached[node as usize]?;
+        edges.push(edge);
+        node = edge.from;
+    }
+    edges[1..].reverse();
+    Some((Class::of(edges.iter().map(|edge| edge.kind)), collapse(graph, component, &edges)))
+}
+
 /// Whether no node comes twice: a walk with state may cross itself.
 fn is_simple(edges: &[Edge]) -> bool {
     let mut nodes: Vec<u32> = edges.iter().map(|edge| edge.from).collect();
@@ -134,5 +161,27 @@ impl Walk {
         }
         way.reverse();
         way
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::class::{Extra, Shape};
+    use super::*;
+
+    #[test]
+    fn some_cycle_is_found_whatever_its_class() {
+        let mut graph = Graph::new(vec![1, 2, 3, 4]);
+        let edge = |from, to, kind| Edge { from, to, kind, detail: 0 };
+        graph.add(edge(0, 1, Dependency::Realtime));
+        graph.add(edge(1, 2, Dependency::Rw));
+        graph.add(edge(2, 3, Dependency::Ww));
+        graph.add(edge(3, 0, Dependency::Rw));
+        let component = [0, 1, 2, 3];
+        let outgoing = Outgoing::of(4, graph.edges().to_vec().into_iter());
+        let (class, cycle) = any(&graph, &component, &outgoing).expect("there is one");
+        assert_eq!(class, Class { shape: Shape::G2, extra: Extra::Realtime });
+        let nodes: Vec<u32> = cycle.links.iter().map(|link| link.from).collect();
+        assert_eq!(nodes, [0, 1, 2, 3]);
     }
 }

@@ -101,6 +101,11 @@ impl Transactions {
         self.keys.len()
     }
 
+    /// Number of values, `nil` included.
+    pub fn value_count(&self) -> usize {
+        self.values.len()
+    }
+
     /// Interns a key not interned before.
     pub fn add_key(&mut self, datum: Datum) -> Key {
         self.keys.push(datum);
