@@ -74,11 +74,16 @@ fn imports(filter: &str) {
         let text = simulate::register_text(500_000);
         measure(name, text.len(), "B", || judge_text(&text, imported::Model::Register));
     }
-    let name = "EDN Kafka, text to events";
+    let name = "EDN Kafka, text to ";
     if name.contains(filter) {
         let text = simulate::kafka_text(200_000);
-        measure(name, text.len(), "B", || {
-            history::edn::kafka::read(text.as_bytes()).expect("it is well-formed");
+        let read = || history::edn::kafka::read(text.as_bytes()).expect("it is well-formed");
+        measure("EDN Kafka, text to events", text.len(), "B", || drop(read()));
+        measure("EDN Kafka, text to findings", text.len(), "B", || {
+            let imported = read();
+            let history = history::merge::events(&imported.logs, &imported.events).expect("it can be merged");
+            let findings = checker::log::check(&history).expect("it can be read");
+            assert!(findings.anomalies.is_empty(), "{:?}", findings.anomalies);
         });
     }
 }

@@ -85,6 +85,8 @@ pub enum Solver {
     Best,
     /// By search alone.
     Search,
+    /// By the search over lists of configurations, also where sets of sets are faster.
+    Lists,
 }
 
 impl Default for Options {

@@ -1,41 +1,50 @@
-//! The special cases and the search against the definition, on small random histories of every object.
+//! The special cases, the search and the dependency graphs against the definitions, on small random histories.
+//!
+//! The long run is `cargo bench -p checker --bench differential -- 1000000`.
 
+#[path = "random/agreement.rs"]
+mod agreement;
+#[path = "random/log.rs"]
+mod log;
 #[path = "random/objects.rs"]
 mod objects;
+#[path = "random/serial.rs"]
+mod serial;
+#[path = "random/transactions.rs"]
+mod transactions;
 
-use checker::linear::verdict::Confirmation;
-use checker::linear::{Options, Solver, Verdict, check, check_by_brute_force};
-use objects::{FAMILIES, Random, history};
+use agreement::Tally;
 
 const HISTORIES: u64 = 3_000;
 
 #[test]
 fn every_solver_agrees_with_the_definition() {
-    for family in FAMILIES {
-        let mut valid = 0;
-        for seed in 0..HISTORIES {
-            let history = history(family, 7, &mut Random(seed));
-            let truth = check_by_brute_force(&history, family.model(), &Options::default()).unwrap();
-            valid += u64::from(truth);
-            for solver in [Solver::Best, Solver::Search] {
-                let options = Options { solver, ..Options::default() };
-                let verdict = check(&history, family.model(), &options);
-                let agrees = match &verdict {
-                    Verdict::Valid => truth,
-                    Verdict::Invalid(witness) => {
-                        assert_eq!(
-                            witness.confirmed,
-                            Confirmation::BruteForce,
-                            "{family:?} {seed} {witness:?}"
-                        );
-                        !truth
-                    }
-                    // Nothing returned: brute force calls that valid.
-                    Verdict::Unknown { .. } => truth && history.ops().iter().all(|op| op.is_crashed()),
-                };
-                assert!(agrees, "{family:?} seed {seed} {solver:?}: {verdict:?}\n{:#?}", history.ops());
-            }
-        }
-        assert!(valid > HISTORIES / 20 && valid < HISTORIES * 19 / 20, "{family:?}: {valid} valid");
+    for family in objects::FAMILIES {
+        let tally =
+            (0..HISTORIES).map(|seed| agreement::object(family, 7, seed)).fold(Tally::default(), Tally::add);
+        assert!(is_mixed(tally), "{family:?}: {tally:?}");
+        assert_eq!(tally.unconfirmed, 0, "{family:?}: so few operations can be tried in every order");
     }
+}
+
+#[test]
+fn dependency_graphs_agree_with_the_definition() {
+    for workload in transactions::WORKLOADS {
+        let tallies = (0..HISTORIES).map(|seed| agreement::transactions(workload, 4, seed));
+        let tally = tallies.fold(Tally::default(), Tally::add);
+        assert!(is_mixed(tally), "{workload:?}: {tally:?}");
+        assert!(tally.missed < HISTORIES / 100, "{workload:?}: {tally:?}");
+    }
+}
+
+#[test]
+fn the_log_stage_agrees_with_the_definition() {
+    let tally = (0..HISTORIES).map(|seed| agreement::log(5, seed)).fold(Tally::default(), Tally::add);
+    assert!(is_mixed(tally), "{tally:?}");
+}
+
+/// Whether neither verdict is rare, and unknown outcomes are not either.
+fn is_mixed(tally: Tally) -> bool {
+    let part = |count: u64| count > HISTORIES / 40 && count < HISTORIES * 39 / 40;
+    part(tally.invalid) && part(tally.crashed)
 }

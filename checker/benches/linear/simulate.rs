@@ -181,7 +181,7 @@ pub(crate) fn register_text(ops: u64) -> String {
     text.text
 }
 
-/// Sends of four records and polls of what was sent, eight keys.
+/// Sends of four records and polls of what was sent, eight keys, each read by a process of its own.
 pub(crate) fn kafka_text(ops: u64) -> String {
     let mut text = Text { text: String::new(), index: 0 };
     let mut sent = [0u64; 8];
@@ -189,6 +189,7 @@ pub(crate) fn kafka_text(ops: u64) -> String {
     for n in 0..ops {
         let process = n % 10;
         if n % 2 == 1 {
+            let process = 10 + (n / 2) % 8;
             text.line("invoke", process, ("poll", "[[:poll]]"));
             text.line("ok", process, ("poll", &format!("[[:poll {{{last}}}]]")));
             continue;

@@ -5,8 +5,9 @@ use super::object::{Call, Moment, Op};
 use super::search::{self, Budget, Found, Trail};
 use super::sequential::{FREE, Interned, Register, Sequential, Shape};
 use super::shrink;
+use super::tasks::Tasks;
 use super::verdict::{Reason, Witness};
-use super::{Model, bag, blocks, chain, kv, mutex, queue, register, set, tasks};
+use super::{Model, bag, blocks, chain, kv, mutex, queue, register, set};
 
 /// Which operations of the whole history these are; `None` where they are all of them.
 pub(super) type Numbers<'a> = Option<&'a [u32]>;
@@ -90,7 +91,7 @@ fn broken_mutex(
 }
 
 /// What finding the operations around a broken mutex may cost.
-const MUTEX_WITNESS: Budget = Budget { steps: 20_000_000, memory: 256 << 20 };
+const MUTEX_WITNESS: Budget = Budget { steps: 20_000_000, memory: 256 << 20, dense: true };
 
 /// The complete search.
 pub(super) fn search(
@@ -130,15 +131,15 @@ fn search_with<M: Sequential>(
     context: &Context<'_>,
     budget: Budget,
 ) -> (Outcome, u64) {
-    let (tasks, origins) = tasks::of(ops, context);
+    let tasks = Tasks::new(ops, context);
     let mut spent = 0;
-    match search::run(&tasks, &[start], model, budget, (&mut spent, &mut Trail::default())) {
+    match search::run(tasks.iter(), &[start], model, budget, (&mut spent, &mut Trail::default())) {
         Found::Order => (Outcome::Linearizable, spent),
         Found::Cut { reason, placed, configurations } => {
             (Outcome::Undecided { reason, placed, configurations }, spent)
         }
         Found::Stuck { task } => {
-            let stuck = shrink::Stuck { task, tasks: &tasks, origins: &origins, start };
+            let stuck = shrink::Stuck { task, tasks: &tasks, start };
             let witness = shrink::from_search(model, &stuck, (ops, numbers), context, &mut spent);
             (Outcome::Violated(Box::new(witness)), spent)
         }

@@ -77,10 +77,11 @@ fn split(ops: &[Op], context: &Context<'_>) -> Parts {
 fn rounds(parts: &[(&[Op], Numbers<'_>)], context: &Context<'_>, options: &Options) -> Verdict {
     let mut open: Vec<usize> = (0..parts.len()).collect();
     let mut given_up: Vec<(usize, Outcome)> = Vec::new();
-    let mut steps = FIRST_ROUND.min(options.steps);
+    // A key alone shares with nobody.
+    let mut steps = if open.len() > 1 { FIRST_ROUND.min(options.steps) } else { options.steps };
     let mut spent = 0;
     loop {
-        let budget = Budget { steps, memory: options.memory };
+        let budget = Budget { steps, memory: options.memory, dense: options.solver != Solver::Lists };
         let outcomes = round(parts, &open, context, (budget, options.solver));
         let mut cut = Vec::new();
         for (part, (outcome, tried)) in open.iter().zip(outcomes) {
@@ -97,7 +98,7 @@ fn rounds(parts: &[(&[Op], Numbers<'_>)], context: &Context<'_>, options: &Optio
             given_up.extend(cut);
             return conclude(parts, given_up);
         }
-        steps = share.min(8 * steps);
+        steps = if cut.len() > 1 { share.min(8 * steps) } else { share };
         open = cut.into_iter().map(|(part, _)| part).collect();
     }
 }
@@ -112,7 +113,7 @@ fn round(
     let first = AtomicUsize::new(usize::MAX);
     let decide = match solver {
         Solver::Best => dispatch::decide,
-        Solver::Search => dispatch::search,
+        Solver::Search | Solver::Lists => dispatch::search,
     };
     open.par_iter()
         .enumerate()

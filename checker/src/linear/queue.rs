@@ -29,12 +29,12 @@ use super::verdict::Pattern;
 /// Where a value went in and came out; indices of operations.
 #[derive(Clone, Copy)]
 pub(super) struct Passage {
-    pub(super) enqueued: usize,
-    pub(super) dequeued: usize,
+    pub(super) enqueued: u32,
+    pub(super) dequeued: u32,
 }
 
 /// No operation.
-pub(super) const NOBODY: usize = usize::MAX;
+pub(super) const NOBODY: u32 = u32::MAX;
 
 const NOWHERE: Passage = Passage { enqueued: NOBODY, dequeued: NOBODY };
 
@@ -43,9 +43,9 @@ pub(super) struct Traffic {
     /// By value.
     pub(super) passages: Vec<Passage>,
     /// Dequeues that found nothing.
-    pub(super) empty: Vec<usize>,
+    pub(super) empty: Vec<u32>,
     /// Dequeues of unknown outcome.
-    pub(super) unknown: Vec<usize>,
+    pub(super) unknown: Vec<u32>,
 }
 
 /// Decides a queue.
@@ -57,20 +57,21 @@ pub(super) fn decide(ops: &[Op], context: &Context<'_>) -> Decision {
     if let Some(violation) = fresh(ops, context, &traffic.passages) {
         return Decision::Violated(violation);
     }
-    let first_enqueues = || {
-        ops.iter().enumerate().filter_map(|(i, op)| match op.call {
+    let count = u32::try_from(ops.len()).expect("fewer than 2^32 operations");
+    let enqueues = || {
+        (0..count).zip(ops).filter_map(|(i, op)| match op.call {
             Call::Enqueue(value) => Some((i, traffic.passages[value.0 as usize])),
             _ => None,
         })
     };
-    let overtaken = overtaken::find(ops, first_enqueues());
+    let overtaken = overtaken::find(ops, enqueues());
     if let Some(pair) = overtaken.by_dequeued {
         return Decision::Violated(overtaken::explain(ops, context, pair));
     }
     match assign(ops, &overtaken.left_behind, &traffic.unknown) {
         Ok(assigned) => {
             for (enqueued, dequeue) in assigned {
-                if let Call::Enqueue(value) = ops[enqueued].call {
+                if let Call::Enqueue(value) = ops[enqueued as usize].call {
                     traffic.passages[value.0 as usize].dequeued = dequeue;
                 }
             }
@@ -89,7 +90,7 @@ pub(super) fn traffic(ops: &[Op], context: &Context<'_>) -> Result<Traffic, Deci
     let mut passages = vec![NOWHERE; context.value_count()];
     let (mut empty, mut unknown) = (Vec::new(), Vec::new());
     let mut twice = None;
-    for (i, op) in ops.iter().enumerate() {
+    for (i, op) in (0u32..).zip(ops) {
         match op.call {
             Call::Enqueue(value) => {
                 let passage = &mut passages[value.0 as usize];
@@ -112,9 +113,10 @@ pub(super) fn traffic(ops: &[Op], context: &Context<'_>) -> Result<Traffic, Deci
     }
     if let Some((a, b, value)) = twice {
         let enqueued = passages[value.0 as usize].enqueued;
-        let [first, second] = [a, b].map(|i| explain::op(context, &ops[i]));
+        let [first, second] = [a, b].map(|i| explain::op(context, &ops[i as usize]));
         let why = format!("{first} and {second} both took out what was put in at most once");
-        let involved: Vec<usize> = [a, b, enqueued].into_iter().filter(|i| *i != NOBODY).collect();
+        let involved = [a, b, enqueued].into_iter().filter(|i| *i != NOBODY).map(|i| i as usize);
+        let involved: Vec<usize> = involved.collect();
         return Err(Decision::Violated(Violation::new(Pattern::DequeuedTwice, involved, [why])));
     }
     Ok(Traffic { passages, empty, unknown })
@@ -124,35 +126,32 @@ pub(super) fn traffic(ops: &[Op], context: &Context<'_>) -> Result<Traffic, Deci
 pub(super) fn fresh(ops: &[Op], context: &Context<'_>, passages: &[Passage]) -> Option<Violation> {
     let out = passages.iter().filter(|passage| passage.dequeued != NOBODY);
     for Passage { enqueued, dequeued } in out.copied() {
-        let what = explain_lazily(ops, context, dequeued);
+        let what = || explain::op(context, &ops[dequeued as usize]);
         if enqueued == NOBODY {
             let why = format!("{} took out a value that nobody put in", what());
-            return Some(Violation::new(Pattern::DequeuedFresh, [dequeued], [why]));
+            return Some(Violation::new(Pattern::DequeuedFresh, [dequeued as usize], [why]));
         }
-        if ops[dequeued].precedes(&ops[enqueued]) {
-            let why = format!("{} was over before {} began", what(), explain::op(context, &ops[enqueued]));
-            return Some(Violation::new(Pattern::DequeuedFresh, [enqueued, dequeued], [why]));
+        let [into, out] = [enqueued, dequeued].map(|i| i as usize);
+        if ops[out].precedes(&ops[into]) {
+            let why = format!("{} was over before {} began", what(), explain::op(context, &ops[into]));
+            return Some(Violation::new(Pattern::DequeuedFresh, [into, out], [why]));
         }
     }
     None
-}
-
-fn explain_lazily<'a>(ops: &'a [Op], context: &'a Context<'_>, i: usize) -> impl Fn() -> String + 'a {
-    move || explain::op(context, &ops[i])
 }
 
 /// Matches values that were overtaken and never seen again with dequeues of unknown outcome.
 fn assign(
     ops: &[Op],
     left_behind: &[overtaken::Pair],
-    unknown: &[usize],
-) -> Result<Vec<(usize, usize)>, overtaken::Pair> {
+    unknown: &[u32],
+) -> Result<Vec<(u32, u32)>, overtaken::Pair> {
     let mut behind: Vec<&overtaken::Pair> = left_behind.iter().collect();
     behind.sort_by_key(|pair| pair.deadline);
     let mut assigned = Vec::with_capacity(behind.len());
     // `unknown` is ordered by invocation: the k-th most urgent value needs k dequeues invoked in time.
     for (pair, dequeue) in behind.iter().zip(unknown) {
-        if ops[*dequeue].invoked > pair.deadline {
+        if ops[*dequeue as usize].invoked > pair.deadline {
             return Err(**pair);
         }
         assigned.push((pair.overtaken, *dequeue));
@@ -165,7 +164,7 @@ fn assign(
 
 /// When the value surely was inside: from the return of its enqueue to the invocation of its dequeue.
 pub(super) fn stay(ops: &[Op], passage: Passage) -> Option<(Moment, Moment)> {
-    let from = ops.get(passage.enqueued)?.returned;
-    let to = ops.get(passage.dequeued).map_or(Moment::NEVER, |op| op.invoked);
+    let from = ops.get(passage.enqueued as usize)?.returned;
+    let to = ops.get(passage.dequeued as usize).map_or(Moment::NEVER, |op| op.invoked);
     (from < to).then_some((from, to))
 }

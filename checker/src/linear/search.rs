@@ -1,30 +1,33 @@
 //! The just-in-time search: complete for every object, exponential only in what is pending at one time.
 //!
-//! Events are processed in time order. A configuration is a state and the set of pending operations already
-//! placed; the frontier holds every configuration that explains the history so far. Operations are placed only
-//! when one returns that is not placed yet, and only until it is. What keeps the frontier small, each with its
-//! reason:
+//! Events are processed in time order. A configuration is a state and what became of the pending operations; the
+//! frontier holds every configuration that explains the history so far. Operations are placed only when one returns
+//! that is not placed yet, and only until it is. There are two ways to hold a frontier, `dense` where few operations
+//! are pending and states are few, `sparse` otherwise. What keeps it small in both, each with its reason:
 //!
 //! * **Pure operations at once.** An operation that is allowed now and changes no state can be moved to now in
 //!   any continuation, and taking it out of its later place changes nothing there.
-//! * **Dominance** (`seen`): fewer optional operations used, and more pure ones done, is at least as good.
-//! * **Twins.** Of equal pending operations the one that ends first goes first: in any continuation that does it
-//!   the other way round the two can change places. An optional one waits for an obligatory twin only where it
-//!   ends no earlier, because only then can it stand in the other's later place.
-//! * **Retirement** (`retire`): an optional write that nobody can observe any more is forgotten.
+//! * **Hidden writes.** A blind write is allowed in every state and leaves nothing of it, so whatever blind writes are
+//!   pending when one is placed may also have been placed just before it, and nobody could tell. So after a blind
+//!   write that nobody saw, placing another leads nowhere new: the first would be hidden.
+//! * **Retirement** (`tasks`): an optional write that nobody can observe any more is forgotten.
 //!
-//! The budget counts transitions and bytes, so the answer does not depend on the machine.
+//! Tasks are taken from an iterator and memory follows what is pending. The budget counts transitions and bytes, so
+//! the answer does not depend on the machine.
 
+mod dense;
 mod mask;
 mod seen;
+mod sparse;
 
-use mask::Mask;
-use seen::{Config, Roles, Seen, dominates};
+use dense::Dense;
+use sparse::Sparse;
 
 use super::object::{Call, Moment};
-use super::order::sort_nearly_sorted;
 use super::sequential::Sequential;
 use super::verdict::Reason;
+
+use std::cmp::Reverse;
 
 /// Whether an operation takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub(super) struct Budget {
     pub(super) steps: u64,
     /// Bytes.
     pub(super) memory: u64,
+    /// Whether sets of sets may be used.
+    pub(super) dense: bool,
 }
 
 /// What a search found.
@@ -68,7 +73,7 @@ pub(super) enum Found {
     Order,
     /// No order; this task, the earliest such to end, cannot be placed in time.
     Stuck {
-        /// Index of the task.
+        /// Its number.
         task: usize,
     },
     /// The budget ended first.
@@ -93,350 +98,173 @@ pub(super) struct Trail {
     pub(super) last: Vec<u32>,
 }
 
-/// Searches for an order of `tasks` (sorted by invocation) from any of `start`. Adds the transitions tried to `spent`.
+/// Searches for an order of `tasks` (numbered, sorted by invocation) from any of `start`. Adds the transitions tried
+/// to `spent`.
 pub(super) fn run<M: Sequential>(
-    tasks: &[Task],
+    tasks: impl Iterator<Item = (usize, Task)> + Clone,
     start: &[u32],
     model: &mut M,
     budget: Budget,
     (spent, trail): (&mut u64, &mut Trail),
 ) -> Found {
-    let ends = ends_of(tasks);
-    match most_pending(tasks, &ends) {
-        0..=64 => Search::<M, 1>::new(tasks, model, budget).run(&ends, start, (spent, trail)),
-        65..=128 => Search::<M, 2>::new(tasks, model, budget).run(&ends, start, (spent, trail)),
-        129..=512 => Search::<M, 8>::new(tasks, model, budget).run(&ends, start, (spent, trail)),
-        513..=2048 => Search::<M, 32>::new(tasks, model, budget).run(&ends, start, (spent, trail)),
-        _ => Found::Cut { reason: Reason::Pending, placed: 0, configurations: 1 },
+    // Nearly always few operations are pending. Where the slots do not suffice, the search begins again with more.
+    let mut again = Walk { tasks, budget, spent, trail };
+    let mut found = None;
+    if M::FEW_STATES && budget.dense {
+        found = again.walk(Dense::<M, 1>::new(model, start));
+        found = found.or_else(|| again.walk(Dense::<M, 4>::new(model, start)));
+        found = found.or_else(|| again.walk(Dense::<M, 16>::new(model, start)));
     }
+    found
+        .or_else(|| again.walk(Sparse::<M, 1>::new(model, start)))
+        .or_else(|| again.walk(Sparse::<M, 2>::new(model, start)))
+        .or_else(|| again.walk(Sparse::<M, 8>::new(model, start)))
+        .or_else(|| again.walk(Sparse::<M, 32>::new(model, start)))
+        .unwrap_or(Found::Cut { reason: Reason::Pending, placed: 0, configurations: 1 })
 }
 
-/// Tasks that end, by end; at one moment the obligatory first, which may need what is optional until then.
-fn ends_of(tasks: &[Task]) -> Vec<(Moment, u32)> {
-    let mut ends: Vec<(Moment, u32)> = (0u32..)
-        .zip(tasks)
-        .filter(|(_, task)| task.end != Moment::NEVER)
-        .map(|(index, task)| (task.end, index))
-        .collect();
-    sort_nearly_sorted(&mut ends, |(end, task)| (*end, tasks[*task as usize].duty != Duty::Must, *task));
-    ends
+/// Every configuration that explains the history so far.
+trait Frontier {
+    /// Operations that may be pending at one time.
+    const SLOTS: usize;
+
+    /// An operation becomes pending.
+    fn invoke(&mut self, slot: usize, task: Task);
+
+    /// A pending operation ends: configurations that cannot have placed it as its duty demands are gone.
+    fn end(&mut self, slot: usize, limit: &Limit) -> Result<(), Reason>;
+
+    /// How many configurations there are.
+    fn count(&self) -> u64;
+
+    /// States that are possible, in any order.
+    fn states(&self) -> Vec<u32>;
+
+    /// States that were possible while the last end was under way, in any order.
+    fn states_before(&self) -> Vec<u32>;
+
+    /// Transitions tried.
+    fn steps(&self) -> u64;
 }
 
-fn most_pending(tasks: &[Task], ends: &[(Moment, u32)]) -> usize {
-    let (mut ended, mut most) = (0, 0);
-    for (begun, task) in tasks.iter().enumerate() {
-        while ends.get(ended).is_some_and(|end| end.0 < task.invoked) {
-            ended += 1;
-        }
-        most = most.max(begun + 1 - ended);
-    }
-    most
-}
-
-/// A pending operation.
-#[derive(Clone, Copy)]
-struct Slot<const W: usize> {
-    call: Call,
-    end: Moment,
-    duty: Duty,
-    /// Equal operations that go first.
-    before: Mask<W>,
-}
-
-struct Search<'a, M, const W: usize> {
-    tasks: &'a [Task],
-    model: &'a mut M,
-    budget: Budget,
-    slots: Vec<Slot<W>>,
-    free: Vec<usize>,
-    /// Pending operations that change the state.
-    movers: Mask<W>,
-    roles: Roles<W>,
-    frontier: Vec<Config<W>>,
-    reached: Seen<W>,
-    tried: Seen<W>,
-    levels: Vec<Vec<Config<W>>>,
+/// What is left of the budget.
+struct Limit {
     steps: u64,
+    memory: u64,
 }
 
-impl<'a, M: Sequential, const W: usize> Search<'a, M, W> {
-    fn new(tasks: &'a [Task], model: &'a mut M, budget: Budget) -> Self {
-        Self {
-            tasks,
-            model,
-            budget,
-            slots: Vec::new(),
-            free: Vec::new(),
-            movers: Mask::EMPTY,
-            roles: Roles { optional: Mask::EMPTY, pure: Mask::EMPTY },
-            frontier: Vec::new(),
-            reached: Seen::new(),
-            tried: Seen::new(),
-            levels: vec![Vec::new()],
-            steps: 0,
-        }
-    }
-
-    fn run(mut self, ends: &[(Moment, u32)], start: &[u32], (spent, trail): (&mut u64, &mut Trail)) -> Found {
-        self.frontier.extend(start.iter().map(|state| Config { state: *state, placed: Mask::EMPTY }));
-        let mut slot_of = vec![0u32; self.tasks.len()];
-        let (mut next, mut placed) = (0, 0);
-        for (end, task) in ends {
-            while self.tasks.get(next).is_some_and(|task| task.invoked <= *end) {
-                slot_of[next] = u32::try_from(self.invoke(self.tasks[next])).expect("few slots");
-                next += 1;
-            }
-            let slot = slot_of[*task as usize] as usize;
-            if let Err(reason) = self.end(slot) {
-                *spent += self.steps;
-                let configurations = self.frontier.len().max(1) as u64;
-                return Found::Cut { reason, placed, configurations };
-            }
-            if self.frontier.is_empty() {
-                *spent += self.steps;
-                trail.last = self.tried.states();
-                return Found::Stuck { task: *task as usize };
-            }
-            placed += u64::from(self.slots[slot].duty == Duty::Must);
-            self.release(slot);
-            self.note(*end, trail);
-        }
-        *spent += self.steps;
-        Found::Order
-    }
-
-    fn note(&self, end: Moment, trail: &mut Trail) {
-        if trail.keep == 0 {
-            return;
-        }
-        if trail.ends.len() == trail.keep {
-            trail.ends.pop_front();
-        }
-        let mut states: Vec<u32> = self.frontier.iter().map(|config| config.state).collect();
-        states.sort_unstable();
-        states.dedup();
-        trail.ends.push_back((end, states));
-    }
-
-    fn invoke(&mut self, task: Task) -> usize {
-        let slot = self.free.pop().unwrap_or(self.slots.len());
-        let mut entry = Slot { call: task.call, end: task.end, duty: task.duty, before: Mask::EMPTY };
-        if task.pure {
-            self.roles.pure.set(slot);
-            for config in &mut self.frontier {
-                if self.model.step(config.state, task.call, 0).is_some() {
-                    config.placed.set(slot);
-                }
-            }
-        } else {
-            for other in self.movers.slots() {
-                let twin = &mut self.slots[other];
-                if twin.call != task.call {
-                    continue;
-                }
-                if goes_first((twin.duty, twin.end), (task.duty, task.end)) {
-                    entry.before.set(other);
-                } else if goes_first((task.duty, task.end), (twin.duty, twin.end)) {
-                    twin.before.set(slot);
-                }
-            }
-            self.movers.set(slot);
-        }
-        if task.duty != Duty::Must {
-            self.roles.optional.set(slot);
-        }
-        if slot == self.slots.len() {
-            self.slots.push(entry)
-        } else {
-            self.slots[slot] = entry
-        }
-        slot
-    }
-
-    fn release(&mut self, slot: usize) {
-        self.movers.clear(slot);
-        self.roles.pure.clear(slot);
-        self.roles.optional.clear(slot);
-        for other in self.movers.slots() {
-            self.slots[other].before.clear(slot);
-        }
-        self.free.push(slot);
-    }
-
-    /// An operation's end: keep what has placed it; place it elsewhere as its duty demands.
-    fn end(&mut self, slot: usize) -> Result<(), Reason> {
-        let duty = self.slots[slot].duty;
-        let mut waiting = false;
-        for config in &mut self.frontier {
-            if config.placed.has(slot) {
-                config.placed.clear(slot);
-                continue;
-            }
-            waiting = true;
-            match duty {
-                Duty::Must => {
-                    self.levels[0].push(*config);
-                    config.state = GONE;
-                }
-                Duty::May => self.levels[0].push(*config),
-                Duty::Forgettable => {}
-            }
-        }
-        if duty != Duty::Must {
-            self.roles.optional.clear(slot);
-        } else if !waiting {
-            return Ok(());
-        }
-        let mut outcome = Ok(());
-        if duty != Duty::Forgettable && waiting {
-            self.frontier.retain(|config| config.state != GONE);
-            self.reached.clear();
-            self.tried.clear();
-            // What had placed it and differed before still differs.
-            self.reached.fill(&self.frontier, &self.roles);
-            self.sort_waiting();
-            outcome = self.expand(slot);
-            self.levels.iter_mut().for_each(Vec::clear);
-        }
-        self.prune();
-        outcome
-    }
-
-    /// Puts the configurations that wait into levels by the number of optional operations used.
-    fn sort_waiting(&mut self) {
-        let mut waiting = std::mem::take(&mut self.levels[0]);
-        if self.roles.optional.is_empty() {
-            waiting.retain(|config| self.tried.insert(*config, &self.roles));
-            self.levels[0] = waiting;
-            return;
-        }
-        waiting.sort_unstable_by_key(|config| self.rank(config));
-        for config in waiting {
-            if self.tried.insert(config, &self.roles) {
-                self.push(config);
-            }
-        }
-    }
-
-    fn push(&mut self, config: Config<W>) {
-        let level = config.placed.and(&self.roles.optional).count() as usize;
-        if self.levels.len() <= level {
-            self.levels.resize_with(level + 1, Vec::new);
-        }
-        self.levels[level].push(config);
-    }
-
-    fn expand(&mut self, goal: usize) -> Result<(), Reason> {
-        let mut level = 0;
-        while level < self.levels.len() {
-            let Some(config) = self.levels[level].pop() else {
-                level += 1;
-                continue;
-            };
-            if self.tried.is_outdone(&config, &self.roles) {
-                continue;
-            }
-            for slot in self.movers.without(&config.placed).slots() {
-                if self.slots[slot].before.is_within(&config.placed) {
-                    self.place(config, slot, goal);
-                }
-            }
-            self.check_budget()?;
-        }
-        Ok(())
-    }
-
-    /// Places `slot` next, in every way that the object allows.
-    #[inline]
-    fn place(&mut self, config: Config<W>, slot: usize, goal: usize) {
-        let Slot { call, duty, .. } = self.slots[slot];
-        let mut choice = 0;
-        loop {
-            self.steps += 1;
-            let Some(state) = self.model.step(config.state, call, choice) else { return };
-            if duty == Duty::Must || state != config.state {
-                let mut next = Config { state, placed: config.placed };
-                next.placed.set(slot);
-                if state != config.state {
-                    self.place_pure(&mut next);
-                }
-                if next.placed.has(goal) {
-                    next.placed.clear(goal);
-                    if self.reached.insert(next, &self.roles) {
-                        self.frontier.push(next);
-                    }
-                } else if self.tried.insert(next, &self.roles) {
-                    if self.roles.optional.is_empty() { self.levels[0].push(next) } else { self.push(next) }
-                }
-            }
-            if !M::BRANCHING {
-                return;
-            }
-            choice += 1;
-        }
-    }
-
-    #[inline]
-    fn place_pure(&mut self, config: &mut Config<W>) {
-        for slot in self.roles.pure.without(&config.placed).slots() {
-            if self.model.step(config.state, self.slots[slot].call, 0).is_some() {
-                config.placed.set(slot);
-            }
-        }
-    }
-
-    /// Drops configurations that another dominates.
-    fn prune(&mut self) {
-        let roles = self.roles;
-        if self.frontier.len() <= FEW {
-            let mut at = 0;
-            while at < self.frontier.len() {
-                let config = self.frontier[at];
-                let better = |(other, known): (usize, &Config<W>)| {
-                    // Of two equal ones the first stays.
-                    other != at && dominates(known, &config, &roles) && (*known != config || other < at)
-                };
-                if self.frontier.iter().enumerate().any(better) {
-                    self.frontier.swap_remove(at);
-                } else {
-                    at += 1;
-                }
-            }
-            return;
-        }
-        let mut frontier = std::mem::take(&mut self.frontier);
-        frontier.sort_unstable_by_key(|config| self.rank(config));
-        self.reached.clear();
-        frontier.retain(|config| self.reached.insert(*config, &roles));
-        self.frontier = frontier;
-    }
-
-    /// What dominates comes first.
-    fn rank(&self, config: &Config<W>) -> (u32, std::cmp::Reverse<u32>, Config<W>) {
-        let count = |mask: &Mask<W>| config.placed.and(mask).count();
-        (count(&self.roles.optional), std::cmp::Reverse(count(&self.roles.pure)), *config)
-    }
-
-    fn check_budget(&self) -> Result<(), Reason> {
-        if self.steps > self.budget.steps {
+impl Limit {
+    fn check(&self, steps: u64, bytes: u64) -> Result<(), Reason> {
+        if steps > self.steps {
             return Err(Reason::Steps);
         }
-        let waiting = self.tried.len() + self.frontier.len();
-        let held = self.tried.bytes() + self.reached.bytes() + self.model.bytes();
-        if held + (waiting * size_of::<Config<W>>()) as u64 > self.budget.memory {
+        if bytes > self.memory {
             return Err(Reason::Memory);
         }
         Ok(())
     }
 }
 
-/// As many configurations are compared pair by pair.
-const FEW: usize = 12;
+/// The end of a pending operation. Ordered so that the next to come is the greatest: by moment, and at one moment the
+/// obligatory first, which may need what is optional until then.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    end: Reverse<(Moment, bool, usize)>,
+    slot: usize,
+}
 
-/// Marks a configuration of the frontier as moved away; no state has this number.
-const GONE: u32 = u32::MAX;
+/// The events of a history in their order, for one frontier after the other.
+struct Walk<'a, T> {
+    tasks: T,
+    budget: Budget,
+    spent: &'a mut u64,
+    trail: &'a mut Trail,
+}
 
-/// Whether of two equal pending operations the first must be placed before the second (see the module's reasons).
-fn goes_first((duty, end): (Duty, Moment), (other, other_end): (Duty, Moment)) -> bool {
-    (duty == Duty::Must || other != Duty::Must) && end <= other_end
+impl<T: Iterator<Item = (usize, Task)> + Clone> Walk<'_, T> {
+    /// None where more operations are pending at one time than the frontier has slots.
+    fn walk<F: Frontier>(&mut self, mut frontier: F) -> Option<Found> {
+        let limit = Limit { steps: self.budget.steps, memory: self.budget.memory };
+        self.trail.ends.clear();
+        let mut slots = Slots::new(F::SLOTS);
+        // What will end, the next last.
+        let mut due: Vec<Due> = Vec::new();
+        let mut placed = 0;
+        let mut tasks = self.tasks.clone().peekable();
+        let found = loop {
+            let now = tasks.peek().map_or(Moment::NEVER, |(_, task)| task.invoked);
+            if let Some(Due { end: Reverse((end, optional, number)), slot }) =
+                due.pop_if(|due| due.end.0.0 < now)
+            {
+                if let Err(reason) = frontier.end(slot, &limit) {
+                    break Found::Cut { reason, placed, configurations: frontier.count().max(1) };
+                }
+                if frontier.count() == 0 {
+                    self.trail.last = ascending(frontier.states_before());
+                    break Found::Stuck { task: number };
+                }
+                slots.give_back(slot);
+                placed += u64::from(!optional);
+                self.note(end, &frontier);
+                continue;
+            }
+            let Some((number, task)) = tasks.next() else { break Found::Order };
+            let Some(slot) = slots.take() else {
+                *self.spent += frontier.steps();
+                return None;
+            };
+            frontier.invoke(slot, task);
+            if task.end != Moment::NEVER {
+                let new = Due { end: Reverse((task.end, task.duty != Duty::Must, number)), slot };
+                let at = due.iter().rposition(|other| *other < new).map_or(0, |before| before + 1);
+                due.insert(at, new);
+            }
+        };
+        *self.spent += frontier.steps();
+        Some(found)
+    }
+
+    fn note(&mut self, end: Moment, frontier: &impl Frontier) {
+        let trail = &mut self.trail;
+        if trail.keep == 0 {
+            return;
+        }
+        if trail.ends.len() == trail.keep {
+            trail.ends.pop_front();
+        }
+        trail.ends.push_back((end, ascending(frontier.states())));
+    }
+}
+
+fn ascending(mut states: Vec<u32>) -> Vec<u32> {
+    states.sort_unstable();
+    states.dedup();
+    states
+}
+
+/// Which slots are free; the lowest is taken first.
+struct Slots {
+    most: usize,
+    used: usize,
+    free: Vec<usize>,
+}
+
+impl Slots {
+    fn new(most: usize) -> Self {
+        Self { most, used: 0, free: Vec::new() }
+    }
+
+    fn take(&mut self) -> Option<usize> {
+        if let Some(slot) = self.free.pop() {
+            return Some(slot);
+        }
+        let slot = self.used;
+        self.used += 1;
+        (slot < self.most).then_some(slot)
+    }
+
+    fn give_back(&mut self, slot: usize) {
+        let at = self.free.partition_point(|other| *other > slot);
+        self.free.insert(at, slot);
+    }
 }

@@ -15,6 +15,12 @@ pub(super) trait Sequential {
     /// Whether an operation may have several successors ([`Call::DequeueUnknown`] of a bag).
     const BRANCHING: bool = false;
 
+    /// Whether there are about as many states as pending operations.
+    const FEW_STATES: bool = false;
+
+    /// Whether the call is allowed in every state and leaves nothing of it.
+    fn is_blind(call: Call) -> bool;
+
     /// The successor numbered `choice` of `state` by `call`; none where the operation is not allowed.
     fn step(&mut self, state: u32, call: Call, choice: u32) -> Option<u32>;
 
@@ -57,6 +63,13 @@ pub(super) const FREE: u32 = 0;
 pub(super) const HELD: u32 = 1;
 
 impl Sequential for Register {
+    const FEW_STATES: bool = true;
+
+    #[inline]
+    fn is_blind(call: Call) -> bool {
+        matches!(call, Call::Write(_))
+    }
+
     #[inline]
     fn step(&mut self, state: u32, call: Call, _: u32) -> Option<u32> {
         match call {
@@ -212,6 +225,10 @@ fn transact(mut registers: Vec<u32>, steps: &[Step]) -> Option<Vec<u32>> {
 
 impl Sequential for Interned<'_> {
     const BRANCHING: bool = true;
+
+    fn is_blind(call: Call) -> bool {
+        matches!(call, Call::Put(_))
+    }
 
     fn step(&mut self, state: u32, call: Call, choice: u32) -> Option<u32> {
         if choice > 0 && (self.shape != Shape::Bag || call != Call::DequeueUnknown) {

@@ -14,7 +14,7 @@
     reason = "calls of other objects are all alike here: outside the class"
 )]
 
-use super::blocks::{self, Placed, inverted};
+use super::blocks;
 use super::context::{Context, Decision, Violation};
 use super::explain;
 use super::object::{Call, Op, Span, Val};
@@ -24,22 +24,34 @@ use super::verdict::Pattern;
 #[derive(Clone, Copy)]
 struct Element {
     /// The addition invoked first.
-    first: usize,
+    first: u32,
     /// The group of reads in which it appears first.
     group: u32,
 }
 
-const NOBODY: usize = usize::MAX;
+const NOBODY: u32 = u32::MAX;
 const UNSEEN: u32 = u32::MAX;
+
+/// What the operations at one place of the sequence demand of the others.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The one invoked last.
+    last_invoked: u32,
+    /// The one that returned first.
+    first_returned: u32,
+}
 
 /// Decides a set.
 pub(super) fn decide(ops: &[Op], context: &Context<'_>) -> Decision {
     let mut elements = vec![Element { first: NOBODY, group: UNSEEN }; context.value_count()];
     let mut reads = Vec::new();
-    for (i, op) in ops.iter().enumerate() {
+    let mut repeated = false;
+    for (i, op) in (0u32..).zip(ops) {
         match op.call {
             Call::Add(value) => {
                 let element = &mut elements[value.0 as usize];
+                repeated |= element.first != NOBODY;
+                // Operations come by invocation.
                 element.first = element.first.min(i);
             }
             Call::ReadSet(span) => reads.push((span, i)),
@@ -52,11 +64,14 @@ pub(super) fn decide(ops: &[Op], context: &Context<'_>) -> Decision {
         Err(violation) => return Decision::Violated(violation),
     };
     let tail = 2 * (groups.last().copied().unwrap_or(0) + 1);
-    let sequence = sequence(ops, (&reads, &groups), tail, &elements);
-    if let Some(pair) = inverted(ops, &sequence) {
+    let mut places = places(ops, (&reads, &groups), tail, &elements);
+    if let Some(pair) = inverted(ops, &mut places) {
         return Decision::Violated(blocks::explain_inverted(ops, context, pair));
     }
-    match early(ops, context, (&sequence, tail), &elements) {
+    if !repeated {
+        return Decision::Linearizable;
+    }
+    match early(ops, context, (&places, tail), &elements) {
         Some(violation) => Decision::Violated(violation),
         None => Decision::Linearizable,
     }
@@ -66,32 +81,34 @@ pub(super) fn decide(ops: &[Op], context: &Context<'_>) -> Decision {
 fn group(
     ops: &[Op],
     context: &Context<'_>,
-    reads: &[(Span, usize)],
+    reads: &[(Span, u32)],
     elements: &mut [Element],
 ) -> Result<Vec<u32>, Violation> {
     let mut groups = Vec::with_capacity(reads.len());
-    let mut before: (&[Val], usize) = (&[], NOBODY);
+    let mut before: (&[Val], u32) = (&[], NOBODY);
     let mut group = 0;
     for (span, read) in reads {
         let now = context.history.list(*span);
         if groups.is_empty() || now.len() > before.0.len() {
             group += 1;
         }
-        let mut missing = before.0.iter().peekable();
-        for value in now {
+        // Values are numbered as they come, so what is new mostly follows what was there.
+        let same = if now.starts_with(before.0) { before.0.len() } else { 0 };
+        let mut missing = before.0[same..].iter().peekable();
+        for value in &now[same..] {
             if missing.next_if(|next| *next == value).is_some() {
                 continue;
             }
             let element = &mut elements[value.0 as usize];
             if element.first == NOBODY {
-                let what = explain::op(context, &ops[*read]);
+                let what = explain::op(context, &ops[*read as usize]);
                 let why = format!("{what} saw {}, which nobody ever added", context.datum(*value));
-                return Err(Violation::new(Pattern::NeverWritten, [*read], [why]));
+                return Err(Violation::new(Pattern::NeverWritten, [*read as usize], [why]));
             }
             element.group = element.group.min(group);
         }
         if let Some(value) = missing.next() {
-            return Err(incomparable(ops, context, (before.1, *read), *value));
+            return Err(incomparable(ops, context, (before.1 as usize, *read as usize), *value));
         }
         before = (now, *read);
         groups.push(group);
@@ -111,58 +128,73 @@ fn incomparable(ops: &[Op], context: &Context<'_>, (a, b): (usize, usize), missi
     Violation::new(Pattern::IncomparableReads, [a, b], why)
 }
 
-/// Reads at odd positions, first additions before them at even ones; unseen elements after all reads.
-fn sequence(
+/// Reads at odd places, first additions before them at even ones; unseen elements after all reads.
+fn places(
     ops: &[Op],
-    (reads, groups): (&[(Span, usize)], &[u32]),
+    (reads, groups): (&[(Span, u32)], &[u32]),
     tail: u32,
     elements: &[Element],
-) -> Vec<Placed> {
-    let read = reads.iter().zip(groups).map(|((_, op), group)| (2 * group + 1, *op));
-    let added = elements.iter().filter(|element| element.first != NOBODY).filter_map(|element| {
-        let seen = element.group != UNSEEN;
-        let position = if seen { 2 * element.group } else { tail };
-        (seen || !ops[element.first].is_crashed()).then_some((position, element.first))
-    });
-    // There are few positions: count, then place.
-    let mut next = vec![0usize; tail as usize + 2];
-    let all = read.chain(added);
-    all.clone().for_each(|(position, _)| next[position as usize + 1] += 1);
-    for position in 0..=tail as usize {
-        next[position + 1] += next[position];
+) -> Vec<Place> {
+    let mut places = vec![Place { last_invoked: NOBODY, first_returned: NOBODY }; tail as usize + 1];
+    let mut put = |place: u32, op: u32| {
+        let Place { last_invoked, first_returned } = &mut places[place as usize];
+        let time = |op: u32| (ops[op as usize].invoked, ops[op as usize].returned);
+        let (invoked, returned) = time(op);
+        if *last_invoked == NOBODY || time(*last_invoked).0 < invoked {
+            *last_invoked = op;
+        }
+        if *first_returned == NOBODY || returned < time(*first_returned).1 {
+            *first_returned = op;
+        }
+    };
+    reads.iter().zip(groups).for_each(|((_, op), group)| put(2 * group + 1, *op));
+    for element in elements.iter().filter(|element| element.first != NOBODY) {
+        if element.group != UNSEEN {
+            put(2 * element.group, element.first);
+        } else if !ops[element.first as usize].is_crashed() {
+            put(tail, element.first);
+        }
     }
-    let mut sequence = vec![Placed { block: 1, position: 0, op: 0 }; next[tail as usize + 1]];
-    for (position, op) in all {
-        let at = &mut next[position as usize];
-        sequence[*at] = Placed { block: 1, position, op };
-        *at += 1;
+    places
+}
+
+/// An operation and one that must come later and yet returned before it was invoked. Leaves in each place the operation
+/// invoked last up to there.
+fn inverted(ops: &[Op], places: &mut [Place]) -> Option<(usize, usize)> {
+    let mut latest = NOBODY;
+    for place in places {
+        let Place { last_invoked, first_returned } = *place;
+        if first_returned != NOBODY && latest != NOBODY {
+            let pair = (latest as usize, first_returned as usize);
+            if ops[pair.1].precedes(&ops[pair.0]) {
+                return Some(pair);
+            }
+        }
+        let later = |other: u32| ops[other as usize].invoked > ops[latest as usize].invoked;
+        if latest == NOBODY || last_invoked != NOBODY && later(last_invoked) {
+            latest = last_invoked;
+        }
+        place.last_invoked = latest;
     }
-    sequence
+    None
 }
 
 /// An addition, not the first of its element, that was over before the element may appear.
 fn early(
     ops: &[Op],
     context: &Context<'_>,
-    (sequence, tail): (&[Placed], u32),
+    (places, tail): (&[Place], u32),
     elements: &[Element],
 ) -> Option<Violation> {
-    // The operation invoked last among those up to each place of the sequence.
-    let mut latest: Vec<usize> = Vec::with_capacity(sequence.len());
-    for at in sequence {
-        let last = latest.last().copied().filter(|last| ops[*last].invoked >= ops[at.op].invoked);
-        latest.push(last.unwrap_or(at.op));
-    }
     for (i, op) in ops.iter().enumerate() {
         let Call::Add(value) = op.call else { continue };
         let element = elements[value.0 as usize];
-        if element.first == i || op.is_crashed() {
+        if element.first as usize == i || op.is_crashed() {
             continue;
         }
-        let position = if element.group == UNSEEN { tail } else { 2 * element.group };
-        let end = sequence.partition_point(|at| at.position < position);
-        let before = end.checked_sub(1).map(|last| latest[last]);
-        if let Some(earlier) = before.filter(|earlier| op.precedes(&ops[*earlier])) {
+        let place = if element.group == UNSEEN { tail } else { 2 * element.group };
+        let before = place.checked_sub(1).map(|before| places[before as usize].last_invoked as usize);
+        if let Some(earlier) = before.filter(|at| ops.get(*at).is_some_and(|earlier| op.precedes(earlier))) {
             return Some(blocks::explain_inverted(ops, context, (earlier, i)));
         }
     }

@@ -20,48 +20,66 @@ use super::sequential::is_pure;
 /// Passes over chains of unknown compare-and-sets before the bound is given up.
 const PASSES: usize = 16;
 
-/// The tasks, with the operation of each.
-pub(super) fn of(ops: &[Op], context: &Context<'_>) -> (Vec<Task>, Vec<usize>) {
-    let mut tasks = Vec::with_capacity(ops.len());
-    let mut origins = Vec::with_capacity(ops.len());
-    let crashed = ops.iter().any(Op::is_crashed);
-    let useful_until = crashed.then(|| useful_until(ops, context));
-    for (i, op) in ops.iter().enumerate() {
-        let pure = is_pure(op.call, context);
-        let (mut end, mut duty) = (op.returned, Duty::Must);
-        if op.is_crashed() {
-            duty = Duty::Forgettable;
-            end = useful_until.as_ref().map_or(end, |until| until(op.call));
-            if pure || end < op.invoked {
-                continue;
-            }
-        }
-        tasks.push(Task { call: op.call, invoked: op.invoked, end, duty, pure });
-        origins.push(i);
-    }
-    (tasks, origins)
+/// The tasks of a history.
+pub(super) struct Tasks<'a> {
+    ops: &'a [Op],
+    context: &'a Context<'a>,
+    useful: Useful,
 }
 
-/// When an operation of unknown outcome is forgotten; [`Moment::NEVER`] if never.
-fn useful_until<'a>(ops: &[Op], context: &'a Context<'_>) -> Box<dyn Fn(Call) -> Moment + 'a> {
-    match context.model {
-        Model::Register | Model::CasRegister => {
-            let seen = last_seen(ops, context.value_count());
-            Box::new(move |call| match call {
-                Call::Write(value) | Call::Cas { to: value, .. } => seen[value.0 as usize],
-                _ => Moment::NEVER,
-            })
+/// Until when operations of unknown outcome matter.
+enum Useful {
+    /// For ever, or there are none.
+    Always,
+    /// Until the value that they make was seen for the last time.
+    UntilSeen(Vec<Moment>),
+    /// If one of these steps is among them.
+    If(super::hash::IdSet<Step>),
+}
+
+impl<'a> Tasks<'a> {
+    /// What the operations demand.
+    pub(super) fn new(ops: &'a [Op], context: &'a Context<'a>) -> Self {
+        let useful = match context.model {
+            Model::Register | Model::CasRegister | Model::MultiRegister
+                if !ops.iter().any(Op::is_crashed) =>
+            {
+                Useful::Always
+            }
+            Model::Register | Model::CasRegister => Useful::UntilSeen(last_seen(ops, context.value_count())),
+            Model::MultiRegister => Useful::If(observed_steps(ops, context)),
+            Model::Mutex | Model::Queue | Model::Bag | Model::Set | Model::AppendKv => Useful::Always,
+        };
+        Self { ops, context, useful }
+    }
+
+    /// The tasks by invocation, each with the index of its operation.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Task)> + Clone {
+        self.ops.iter().enumerate().filter_map(|(i, op)| Some((i, self.task(op)?)))
+    }
+
+    fn task(&self, op: &Op) -> Option<Task> {
+        let pure = is_pure(op.call, self.context);
+        let (call, invoked) = (op.call, op.invoked);
+        if !op.is_crashed() {
+            return Some(Task { call, invoked, end: op.returned, duty: Duty::Must, pure });
         }
-        Model::MultiRegister => {
-            let seen = observed_steps(ops, context);
-            Box::new(move |call| {
-                let Call::Txn(span) = call else { return Moment::NEVER };
+        let end = self.useful_until(call);
+        (!pure && end >= invoked).then_some(Task { call, invoked, end, duty: Duty::Forgettable, pure })
+    }
+
+    /// When an operation of unknown outcome is forgotten; [`Moment::NEVER`] if never.
+    fn useful_until(&self, call: Call) -> Moment {
+        match (&self.useful, call) {
+            (Useful::UntilSeen(seen), Call::Write(value) | Call::Cas { to: value, .. }) => {
+                seen[value.0 as usize]
+            }
+            (Useful::If(seen), Call::Txn(span)) => {
                 let observed = |step: &Step| matches!(step, Step::Write(..)) && seen.contains(step);
-                if context.history.steps(span).iter().any(observed) { Moment::NEVER } else { Moment(0) }
-            })
-        }
-        Model::Mutex | Model::Queue | Model::Bag | Model::Set | Model::AppendKv => {
-            Box::new(|_| Moment::NEVER)
+                let any = self.context.history.steps(span).iter().any(observed);
+                if any { Moment::NEVER } else { Moment(0) }
+            }
+            _ => Moment::NEVER,
         }
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::linear) fn find(ops: &[Op], context: &Context<'_>, traffic: &Traff
     }
     // Both are ordered by time.
     let mut before = 0;
-    for i in traffic.empty.iter().copied() {
+    for i in traffic.empty.iter().map(|i| *i as usize) {
         let op = &ops[i];
         while runs.get(before).is_some_and(|(from, _)| *from < op.invoked) {
             before += 1;
@@ -60,10 +60,11 @@ fn explain(
             stays.iter().filter(|(start, end, _)| *start < at && *end > at).max_by_key(|(_, end, _)| *end);
         let Some((_, end, passage)) = next else { break };
         at = *end;
-        involved.push(passage.enqueued);
-        names.push(explain::op(context, &ops[passage.enqueued]));
-        if ops.get(passage.dequeued).is_some() {
-            involved.push(passage.dequeued);
+        let [into, out] = [passage.enqueued, passage.dequeued].map(|i| i as usize);
+        involved.push(into);
+        names.push(explain::op(context, &ops[into]));
+        if out < ops.len() {
+            involved.push(out);
         }
     }
     let what = explain::op(context, &ops[found]);

@@ -16,13 +16,13 @@ use crate::linear::verdict::Pattern;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair {
     /// Enqueue of the overtaken value.
-    pub(super) overtaken: usize,
+    pub(super) overtaken: u32,
     /// Its dequeue, if any.
-    pub(super) dequeued: usize,
+    pub(super) dequeued: u32,
     /// Enqueue of the value that overtook it.
-    pub(super) by: usize,
+    pub(super) by: u32,
     /// Dequeue of that value.
-    pub(super) by_dequeued: usize,
+    pub(super) by_dequeued: u32,
     /// Return of that dequeue.
     pub(super) deadline: Moment,
 }
@@ -38,15 +38,15 @@ pub(super) struct Overtaken {
 /// Finds them; enqueues come by invocation.
 pub(super) fn find(
     ops: &[Op],
-    enqueues: impl DoubleEndedIterator<Item = (usize, Passage)> + Clone,
+    enqueues: impl DoubleEndedIterator<Item = (u32, Passage)> + Clone,
 ) -> Overtaken {
     // (return of the enqueue, it, invocation of the dequeue, it), the next to return last.
-    let mut pending: Vec<(Moment, usize, Moment, usize)> = Vec::new();
+    let mut pending: Vec<(Moment, u32, Moment, u32)> = Vec::new();
     // Among values surely in: the one dequeued that is taken last.
-    let mut latest: Option<(Moment, usize, usize)> = None;
+    let mut latest: Option<(Moment, u32, u32)> = None;
     for (enqueued, passage) in enqueues.clone() {
         while let Some((_, a, begun, taken)) =
-            pending.pop_if(|(returned, ..)| *returned < ops[enqueued].invoked)
+            pending.pop_if(|(returned, ..)| *returned < ops[enqueued as usize].invoked)
         {
             if latest.is_none_or(|(known, ..)| begun > known) {
                 latest = Some((begun, a, taken));
@@ -55,36 +55,40 @@ pub(super) fn find(
         if passage.dequeued == NOBODY {
             continue;
         }
-        let deadline = ops[passage.dequeued].returned;
+        let deadline = ops[passage.dequeued as usize].returned;
         if let Some((_, a, taken)) = latest.filter(|(begun, ..)| deadline < *begun) {
             let by_dequeued = passage.dequeued;
             let pair = Pair { overtaken: a, dequeued: taken, by: enqueued, by_dequeued, deadline };
             return Overtaken { by_dequeued: Some(pair), left_behind: Vec::new() };
         }
-        let returned = ops[enqueued].returned;
+        let returned = ops[enqueued as usize].returned;
         if returned != Moment::NEVER {
             let at = pending.partition_point(|(known, ..)| *known > returned);
-            pending.insert(at, (returned, enqueued, ops[passage.dequeued].invoked, passage.dequeued));
+            pending
+                .insert(at, (returned, enqueued, ops[passage.dequeued as usize].invoked, passage.dequeued));
         }
     }
     Overtaken { by_dequeued: None, left_behind: left_behind(ops, enqueues) }
 }
 
 /// Values never dequeued: who overtook each first? Enqueues by invocation, from the last to the first.
-fn left_behind(ops: &[Op], enqueues: impl DoubleEndedIterator<Item = (usize, Passage)> + Clone) -> Vec<Pair> {
-    let left = enqueues.clone().filter(|(i, passage)| passage.dequeued == NOBODY && !ops[*i].is_crashed());
-    let mut left: Vec<usize> = left.map(|(i, _)| i).collect();
+fn left_behind(ops: &[Op], enqueues: impl DoubleEndedIterator<Item = (u32, Passage)> + Clone) -> Vec<Pair> {
+    let left =
+        enqueues.clone().filter(|(i, passage)| passage.dequeued == NOBODY && !ops[*i as usize].is_crashed());
+    let mut left: Vec<u32> = left.map(|(i, _)| i).collect();
     if left.is_empty() {
         return Vec::new();
     }
     // By return, latest first; meanwhile the enqueues invoked after that return come in, latest first.
-    left.sort_by_key(|i| Reverse(ops[*i].returned));
+    left.sort_by_key(|i| Reverse(ops[*i as usize].returned));
     let mut others = enqueues.rev().filter(|(_, passage)| passage.dequeued != NOBODY).peekable();
-    let mut earliest: Option<(Moment, usize, usize)> = None;
+    let mut earliest: Option<(Moment, u32, u32)> = None;
     let mut found = Vec::new();
     for a in left {
-        while let Some((by, passage)) = others.next_if(|(by, _)| ops[*by].invoked > ops[a].returned) {
-            let returned = ops[passage.dequeued].returned;
+        while let Some((by, passage)) =
+            others.next_if(|(by, _)| ops[*by as usize].invoked > ops[a as usize].returned)
+        {
+            let returned = ops[passage.dequeued as usize].returned;
             if earliest.is_none_or(|(known, ..)| returned < known) {
                 earliest = Some((returned, by, passage.dequeued));
             }
@@ -98,7 +102,7 @@ fn left_behind(ops: &[Op], enqueues: impl DoubleEndedIterator<Item = (usize, Pas
 
 /// Says who overtook whom.
 pub(super) fn explain(ops: &[Op], context: &Context<'_>, pair: Pair) -> Violation {
-    let name = |i: usize| explain::op(context, &ops[i]);
+    let name = |i: u32| explain::op(context, &ops[i as usize]);
     let mut involved = vec![pair.overtaken, pair.by, pair.by_dequeued];
     let mut why = vec![
         format!(
@@ -114,5 +118,6 @@ pub(super) fn explain(ops: &[Op], context: &Context<'_>, pair: Pair) -> Violatio
         involved.push(pair.dequeued);
         why.push(format!("but the value ahead was only taken by {}", name(pair.dequeued)));
     }
+    let involved: Vec<usize> = involved.into_iter().map(|i| i as usize).collect();
     Violation::new(Pattern::DequeuedOutOfOrder, involved, why)
 }

@@ -23,11 +23,6 @@ impl<const W: usize> Mask<W> {
     }
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
-    }
-
-    #[inline]
     pub(super) fn count(&self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
@@ -39,6 +34,12 @@ impl<const W: usize> Mask<W> {
     }
 
     #[inline]
+    pub(super) fn or(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+        self
+    }
+
+    #[inline]
     pub(super) fn without(mut self, other: &Self) -> Self {
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= !other);
         self
@@ -46,7 +47,7 @@ impl<const W: usize> Mask<W> {
 
     #[inline]
     pub(super) fn is_within(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).all(|(word, other)| word & !other == 0)
+        self.0.iter().zip(&other.0).fold(0, |outside, (word, other)| outside | word & !other) == 0
     }
 
     /// The slots, ascending.

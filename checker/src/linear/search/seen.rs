@@ -1,27 +1,31 @@
 //! Configurations met so far, with dominance.
 //!
-//! Of two configurations in the same state with the same changes placed, one is at least as good if it has used
-//! no optional operation (unknown outcome) that the other has not, since those need never be placed, and has
-//! placed every pure operation that the other has, since those are duties done that left nothing behind. The other
-//! is dropped. Up to a handful of configurations are compared one by one, beyond that a hash table keyed by
-//! state and changes leads to a chain of those that differ in the rest.
+//! Of two configurations in the same state one is at least as good if its interval contains the other's: it has
+//! used nothing that the other has not, and everything that may be done in the other may be done in it. That covers
+//! optional operations (never in `done`: fewer used is better) and pure ones (never in `used`: more done is
+//! better). The other is dropped. Up to a handful of configurations are compared one by one, beyond that a hash table
+//! keyed by the state and by what comparable configurations must agree on leads to a chain of those that differ in
+//! the rest.
 
 use super::mask::Mask;
 
-/// A state of the object, and which pending operations are already placed.
+/// A state of the object, and what became of the pending operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Config<const W: usize> {
     pub(super) state: u32,
-    pub(super) placed: Mask<W>,
+    /// Placed where it shows: not to be placed again.
+    pub(super) used: Mask<W>,
+    /// Duties that are or may be done.
+    pub(super) done: Mask<W>,
 }
 
-/// Which pending operations are of a special kind.
-#[derive(Clone, Copy)]
-pub(super) struct Roles<const W: usize> {
-    /// They need not be placed.
-    pub(super) optional: Mask<W>,
-    /// They change nothing.
-    pub(super) pure: Mask<W>,
+impl<const W: usize> Config<W> {
+    /// A pending operation is no more.
+    #[inline]
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.used.clear(slot);
+        self.done.clear(slot);
+    }
 }
 
 const END: u32 = u32::MAX;
@@ -58,12 +62,9 @@ impl<const W: usize> Seen<W> {
         self.entries.len()
     }
 
-    /// The states met, ascending.
+    /// The states met.
     pub(super) fn states(&self) -> Vec<u32> {
-        let mut states: Vec<u32> = self.entries.iter().map(|entry| entry.config.state).collect();
-        states.sort_unstable();
-        states.dedup();
-        states
+        self.entries.iter().map(|entry| entry.config.state).collect()
     }
 
     /// Bytes held for this many entries.
@@ -73,35 +74,36 @@ impl<const W: usize> Seen<W> {
 
     /// Adds a configuration; false where one that is at least as good is there.
     #[inline]
-    pub(super) fn insert(&mut self, config: Config<W>, roles: &Roles<W>) -> bool {
+    pub(super) fn insert(&mut self, config: Config<W>, distinct: &Mask<W>) -> bool {
         if self.hashed {
-            return self.insert_hashed(config, roles);
+            return self.insert_hashed(config, distinct);
         }
-        if self.entries.iter().any(|entry| dominates(&entry.config, &config, roles)) {
+        if self.entries.iter().any(|entry| dominates(&entry.config, &config)) {
             return false;
         }
         self.entries.push(Entry { config, next: END });
         if self.entries.len() > SMALL {
-            self.rehash(8 * SMALL, roles);
+            self.rehash(8 * SMALL, distinct);
         }
         true
     }
 
-    /// Fills an empty set with configurations known to differ.
-    pub(super) fn fill(&mut self, configs: &[Config<W>], roles: &Roles<W>) {
-        self.entries.extend(configs.iter().map(|config| Entry { config: *config, next: END }));
+    /// Adds configurations of which none is better than another or than those that are there.
+    pub(super) fn fill(&mut self, configs: impl Iterator<Item = Config<W>>, distinct: &Mask<W>) {
+        self.entries.extend(configs.map(|config| Entry { config, next: END }));
         if self.entries.len() > SMALL {
-            self.rehash(4 * self.entries.len(), roles);
+            self.rehash(4 * self.entries.len(), distinct);
         }
     }
 
     /// Whether a better configuration is there.
-    pub(super) fn is_outdone(&self, config: &Config<W>, roles: &Roles<W>) -> bool {
-        let better = |entry: &Entry<W>| entry.config != *config && dominates(&entry.config, config, roles);
+    #[inline]
+    pub(super) fn is_outdone(&self, config: &Config<W>, distinct: &Mask<W>) -> bool {
+        let better = |entry: &Entry<W>| entry.config != *config && dominates(&entry.config, config);
         if !self.hashed {
             return self.entries.iter().any(better);
         }
-        let mut at = self.heads[self.bucket(config, roles)];
+        let mut at = self.heads[self.bucket(config, distinct)];
         while at != END {
             let entry = &self.entries[at as usize];
             if better(entry) {
@@ -112,17 +114,17 @@ impl<const W: usize> Seen<W> {
         false
     }
 
-    fn bucket(&self, config: &Config<W>, roles: &Roles<W>) -> usize {
-        let hash = config.placed.without(&roles.optional).without(&roles.pure).hash(config.state);
+    fn bucket(&self, config: &Config<W>, distinct: &Mask<W>) -> usize {
+        let hash = config.used.and(distinct).hash(config.state);
         usize::try_from(hash & (self.heads.len() as u64 - 1)).expect("within the table")
     }
 
-    fn insert_hashed(&mut self, config: Config<W>, roles: &Roles<W>) -> bool {
-        let bucket = self.bucket(&config, roles);
+    fn insert_hashed(&mut self, config: Config<W>, distinct: &Mask<W>) -> bool {
+        let bucket = self.bucket(&config, distinct);
         let mut at = self.heads[bucket];
         while at != END {
             let entry = &self.entries[at as usize];
-            if dominates(&entry.config, &config, roles) {
+            if dominates(&entry.config, &config) {
                 return false;
             }
             at = entry.next;
@@ -131,28 +133,27 @@ impl<const W: usize> Seen<W> {
         self.entries.push(Entry { config, next: self.heads[bucket] });
         self.heads[bucket] = id;
         if self.entries.len() * 2 > self.heads.len() {
-            self.rehash(self.heads.len() * 4, roles);
+            self.rehash(self.heads.len() * 4, distinct);
         }
         true
     }
 
-    fn rehash(&mut self, size: usize, roles: &Roles<W>) {
+    fn rehash(&mut self, size: usize, distinct: &Mask<W>) {
         let size = size.next_power_of_two().max(self.heads.len());
         self.heads.clear();
         self.heads.resize(size, END);
         self.hashed = true;
         for id in 0..self.entries.len() {
-            let bucket = self.bucket(&self.entries[id].config, roles);
+            let bucket = self.bucket(&self.entries[id].config, distinct);
             self.entries[id].next = self.heads[bucket];
             self.heads[bucket] = u32::try_from(id).expect("memory ends before 2^32 configurations");
         }
     }
 }
 
+/// Whether the first is at least as good as the second.
 #[inline]
-pub(super) fn dominates<const W: usize>(a: &Config<W>, b: &Config<W>, roles: &Roles<W>) -> bool {
-    // What only one of them has placed must be optional if it is b, and pure if it is a.
-    a.state == b.state
-        && a.placed.without(&b.placed).is_within(&roles.pure)
-        && b.placed.without(&a.placed).is_within(&roles.optional)
+pub(super) fn dominates<const W: usize>(a: &Config<W>, b: &Config<W>) -> bool {
+    // Not short-circuited: which of the three fails cannot be predicted.
+    (a.state == b.state) & a.used.is_within(&b.used) & b.done.is_within(&a.done)
 }

@@ -18,30 +18,29 @@ use crate::linear::explain;
 use crate::linear::object::{Call, Moment, Op};
 use crate::linear::search::{self, Budget, Duty, Found, Task, Trail};
 use crate::linear::sequential::Sequential;
+use crate::linear::tasks::Tasks;
 use crate::linear::verdict::{Confirmation, Pattern, Witness};
 
 /// How many returns back a window may begin.
 const BACK: usize = 48;
 /// What one look at a window may cost.
-const LOOK: Budget = Budget { steps: 200_000, memory: 64 << 20 };
+const LOOK: Budget = Budget { steps: 200_000, memory: 64 << 20, dense: true };
 /// States spelled out.
 const STATES: usize = 8;
 
 /// Where the search got stuck.
 pub(in crate::linear) struct Stuck<'a> {
-    /// The task that cannot be placed.
+    /// The operation that cannot be placed.
     pub(in crate::linear) task: usize,
     /// All tasks.
-    pub(in crate::linear) tasks: &'a [Task],
-    /// The operation of each.
-    pub(in crate::linear) origins: &'a [usize],
+    pub(in crate::linear) tasks: &'a Tasks<'a>,
     /// The state before everything.
     pub(in crate::linear) start: u32,
 }
 
 /// A part of a history that has no order.
 struct Window {
-    /// Index into the tasks, and the task as the window sees it.
+    /// Index of the operation, and the task as the window sees it.
     tasks: Vec<(usize, Task)>,
     states: Vec<u32>,
     whole: bool,
@@ -55,15 +54,15 @@ pub(in crate::linear) fn from_search<M: Sequential>(
     context: &Context<'_>,
     spent: &mut u64,
 ) -> Witness {
-    let prefix = prefix(stuck);
+    // The task that got stuck is obligatory: it ends with its operation.
+    let prefix = prefix(stuck, ops[stuck.task].returned);
     let mut trail = Trail { keep: BACK, ..Trail::default() };
-    let unlimited = Budget { steps: u64::MAX, memory: u64::MAX };
-    let tasks: Vec<Task> = prefix.iter().map(|(_, task)| *task).collect();
-    search::run(&tasks, &[stuck.start], model, unlimited, (spent, &mut trail));
+    let unlimited = Budget { steps: u64::MAX, memory: u64::MAX, dense: true };
+    search::run(prefix.iter().copied(), &[stuck.start], model, unlimited, (spent, &mut trail));
     let mut window = cut(model, prefix, &trail, (stuck.start, spent));
     reduce(model, &mut window, spent);
     let trial = |(i, task): &(usize, Task)| Trial {
-        op: Op { returned: task.end, ..ops[stuck.origins[*i]] },
+        op: Op { returned: task.end, ..ops[*i] },
         optional: task.duty != Duty::Must,
     };
     let trials: Vec<Trial> = window.tasks.iter().map(trial).collect();
@@ -77,7 +76,7 @@ pub(in crate::linear) fn from_search<M: Sequential>(
     let describe = |state: &u32| model.describe(*state, context);
     let from =
         if window.whole { vec![initial(context)] } else { window.states.iter().map(describe).collect() };
-    let failing = explain::op(context, &ops[stuck.origins[stuck.task]]);
+    let failing = explain::op(context, &ops[stuck.task]);
     let mut last: Vec<String> = trail.last.iter().take(STATES).map(describe).collect();
     if trail.last.len() > STATES {
         last.push(format!("… ({} in all)", trail.last.len()));
@@ -85,10 +84,7 @@ pub(in crate::linear) fn from_search<M: Sequential>(
     let operations = window
         .tasks
         .iter()
-        .map(|(i, task)| {
-            let origin = stuck.origins[*i];
-            line(context, numbers, (origin, &ops[origin]), task.duty != Duty::Must)
-        })
+        .map(|(i, task)| line(context, numbers, (*i, &ops[*i]), task.duty != Duty::Must))
         .collect();
     let why = vec![
         format!("{failing} cannot take effect at any moment before it returns"),
@@ -102,14 +98,13 @@ pub(in crate::linear) fn from_search<M: Sequential>(
 }
 
 /// What had been invoked when the task ended; what was pending is optional.
-fn prefix(stuck: &Stuck<'_>) -> Vec<(usize, Task)> {
-    let end = stuck.tasks[stuck.task].end;
+fn prefix(stuck: &Stuck<'_>, end: Moment) -> Vec<(usize, Task)> {
     let mut prefix = Vec::new();
-    for (i, task) in stuck.tasks.iter().enumerate().take_while(|(_, task)| task.invoked <= end) {
+    for (i, task) in stuck.tasks.iter().take_while(|(_, task)| task.invoked <= end) {
         if task.end <= end {
-            prefix.push((i, *task));
+            prefix.push((i, task));
         } else if !task.pure {
-            prefix.push((i, Task { end: Moment::NEVER, duty: Duty::May, ..*task }));
+            prefix.push((i, Task { end: Moment::NEVER, duty: Duty::May, ..task }));
         }
     }
     prefix
@@ -140,8 +135,13 @@ fn cut<M: Sequential>(
 }
 
 fn has_no_order<M: Sequential>(model: &mut M, window: &Window, spent: &mut u64) -> bool {
-    let tasks: Vec<Task> = window.tasks.iter().map(|(_, task)| *task).collect();
-    let found = search::run(&tasks, &window.states, model, LOOK, (spent, &mut Trail::default()));
+    let found = search::run(
+        window.tasks.iter().copied(),
+        &window.states,
+        model,
+        LOOK,
+        (spent, &mut Trail::default()),
+    );
     matches!(found, Found::Stuck { .. })
 }
 
