@@ -57,7 +57,7 @@ fn speed(arguments: &[String]) {
     let generated = begun.elapsed();
     let size = file.as_file().metadata().unwrap().len();
     let begun = Instant::now();
-    let findings = checker::log::check(&History::open(file.path()).unwrap()).unwrap();
+    let findings = checker::judge::find(&History::open(file.path()).unwrap()).unwrap();
     let checked = begun.elapsed();
     let found = findings.anomalies.iter().map(|(anomaly, tally)| (*anomaly, tally.count)).collect();
     assert_eq!(manifest.expected, found);

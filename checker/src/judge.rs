@@ -35,9 +35,17 @@ use crate::witness::{thousands, witness};
 /// # Errors
 /// Whatever the history's chunks refuse; nothing that a well-formed history may say is an error.
 pub fn judge(history: &History, question: &Question) -> Result<Verdict, HistoryError> {
+    weigh(history, &find(history)?, question)
+}
+
+/// Everything that the finders find in a history.
+///
+/// # Errors
+/// As [`judge`].
+pub fn find(history: &History) -> Result<Findings, HistoryError> {
     let mut findings = crate::log::check(history)?;
     findings.append(crate::transaction::check(history)?);
-    weigh(history, &findings, question)
+    Ok(findings)
 }
 
 /// The verdict on a history in which the finders have found `findings`.

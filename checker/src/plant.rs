@@ -10,17 +10,24 @@
 
 mod aborted_read;
 mod corrupt;
+mod dependency_cycle;
 mod duplicate_write;
+mod fencing_violation;
 mod inconsistent_offsets;
+mod lost_commit;
 mod lost_write;
+mod lso_breach;
 mod misrouted;
 mod nonmonotonic_poll;
 mod phantom;
 mod poll_skip;
+mod precommitted_read;
 mod realtime_inversion;
 mod redelivered;
 mod reordered_write;
+mod resurrected_abort;
 mod stale_end;
+mod torn_transaction;
 mod undelivered;
 mod unseen;
 
@@ -30,7 +37,7 @@ use std::str::FromStr;
 use history::ids::{LogId, Process};
 
 use crate::anomaly::{ALL, Anomaly};
-use crate::simulate::{Fate, Options, Parcel, Pipeline, Planted};
+use crate::simulate::{Fate, Feature, Options, Parcel, Pipeline, Planted};
 
 /// An order for defects: `lost-write=3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,14 +120,14 @@ pub(crate) fn how(anomaly: Anomaly) -> Option<How> {
         Anomaly::PollSkip => poll_skip::plant,
         Anomaly::NonmonotonicPoll => nonmonotonic_poll::plant,
         Anomaly::AbortedRead => aborted_read::plant,
+        Anomaly::PrecommittedRead => precommitted_read::plant,
+        Anomaly::LsoBreach => lso_breach::plant,
+        Anomaly::TornTransaction => torn_transaction::plant,
+        Anomaly::LostCommit => lost_commit::plant,
+        Anomaly::ResurrectedAbort => resurrected_abort::plant,
+        Anomaly::FencingViolation => fencing_violation::plant,
+        Anomaly::DependencyCycle => dependency_cycle::plant,
         Anomaly::OffsetRegression
-        | Anomaly::PrecommittedRead
-        | Anomaly::LsoBreach
-        | Anomaly::TornTransaction
-        | Anomaly::LostCommit
-        | Anomaly::ResurrectedAbort
-        | Anomaly::FencingViolation
-        | Anomaly::DependencyCycle
         | Anomaly::LostEffect
         | Anomaly::DuplicateEffect
         | Anomaly::PhantomEffect
@@ -138,15 +145,38 @@ pub fn plantable() -> impl Iterator<Item = Anomaly> {
     ALL.into_iter().filter(|anomaly| how(*anomaly).is_some())
 }
 
+/// What a pipeline must have for an anomaly to be planted in it.
+pub fn feature(anomaly: Anomaly) -> Option<Feature> {
+    let of_transactions = [
+        Anomaly::PrecommittedRead,
+        Anomaly::LsoBreach,
+        Anomaly::TornTransaction,
+        Anomaly::LostCommit,
+        Anomaly::ResurrectedAbort,
+        Anomaly::FencingViolation,
+        Anomaly::DependencyCycle,
+    ];
+    of_transactions.contains(&anomaly).then_some(Feature::Transactions)
+}
+
 /// Checks that every order can be carried out in the pipeline that is asked for.
 pub(crate) fn check(orders: &[Order], options: &Options) -> Result<(), PlantError> {
     for &Order { anomaly, .. } in orders.iter().filter(|order| order.count > 0) {
         if how(anomaly).is_none() {
             return Err(PlantError::NotYet { anomaly });
         }
-        let by_group = [Anomaly::Undelivered, Anomaly::Redelivered, Anomaly::NonmonotonicPoll];
+        let by_group = [
+            Anomaly::Undelivered,
+            Anomaly::Redelivered,
+            Anomaly::NonmonotonicPoll,
+            Anomaly::PrecommittedRead,
+            Anomaly::LsoBreach,
+        ];
+        let missing = feature(anomaly).filter(|feature| !options.has(*feature));
         let needs = if anomaly == Anomaly::Misrouted && options.partitions < 2 {
             "two partitions"
+        } else if missing == Some(Feature::Transactions) {
+            "transactions"
         } else if anomaly == Anomaly::RealtimeInversion && options.producers < 2 {
             "two producers"
         } else if by_group.contains(&anomaly) && options.groups < 1 {

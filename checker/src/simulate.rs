@@ -36,6 +36,7 @@ pub use feature::{FEATURES, Feature, FeatureError};
 pub use manifest::{Manifest, Planted, SCHEMA};
 pub(crate) use parcel::{End, Fate, Parcel};
 pub(crate) use pipeline::Pipeline;
+pub(crate) use transaction::Ending;
 
 use crate::plant::{Order, PlantError};
 

@@ -193,6 +193,22 @@ impl Pipeline<'_> {
         Ok(taken)
     }
 
+    /// A group is returned what it should not be yet, or ever: everything there is.
+    pub(crate) fn poll_whatever(&mut self, group: usize, log: LogId) -> io::Result<u64> {
+        let isolation = std::mem::replace(&mut self.groups[group].isolation, Isolation::ReadUncommitted);
+        let polled = self.poll(group, log, POLL, Handed::All);
+        self.groups[group].isolation = isolation;
+        polled
+    }
+
+    /// A group is returned what is visible behind an undecided transaction.
+    pub(crate) fn poll_past(&mut self, group: usize, log: LogId) -> io::Result<u64> {
+        let undecided = self.logs[usize::from(log.0)].undecided.take();
+        let polled = self.poll(group, log, POLL, Handed::All);
+        self.logs[usize::from(log.0)].undecided = undecided;
+        polled
+    }
+
     /// The members of a group commit how far they are.
     pub(crate) fn commit(&mut self, group: usize) -> io::Result<()> {
         for member in 0..self.groups[group].members.len() {

@@ -32,6 +32,20 @@ pub struct Manifest {
     pub question: Question,
 }
 
+impl Manifest {
+    /// What defects show: each one of its own, and what they bring.
+    pub(super) fn expected(planted: &[Planted]) -> BTreeMap<Anomaly, u64> {
+        let mut expected = BTreeMap::new();
+        for defect in planted {
+            *expected.entry(defect.anomaly).or_default() += 1;
+            for (&anomaly, &count) in &defect.brings {
+                *expected.entry(anomaly).or_default() += count;
+            }
+        }
+        expected
+    }
+}
+
 /// One defect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Planted {
@@ -55,12 +69,31 @@ pub struct Planted {
     pub consumer: Option<Process>,
     /// When, in microseconds since the run began.
     pub at_us: u64,
+    /// What it cannot be without, by the definitions: a record that a torn transaction misses is also a lost one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub brings: BTreeMap<Anomaly, u64>,
 }
 
 impl Planted {
     /// A defect that is yet to be placed.
     pub(crate) fn new(anomaly: Anomaly, how: &'static str) -> Self {
-        Self { anomaly, how, log: LogId(0), value: None, offset: None, group: None, consumer: None, at_us: 0 }
+        Self {
+            anomaly,
+            how,
+            log: LogId(0),
+            value: None,
+            offset: None,
+            group: None,
+            consumer: None,
+            at_us: 0,
+            brings: BTreeMap::new(),
+        }
+    }
+
+    /// With so many of another anomaly.
+    pub(crate) fn bringing(mut self, anomaly: Anomaly, count: u64) -> Self {
+        self.brings.insert(anomaly, count);
+        self
     }
 
     /// With the log, the record and the offset that show it.

@@ -45,6 +45,8 @@ pub(crate) struct Pipeline<'o> {
     pub(crate) unread: Option<(LogId, i64)>,
     /// Transactions whose abort was acknowledged.
     pub(super) aborted: u64,
+    /// Those whose commit was.
+    pub(super) committed: u64,
     /// Reused from turn to turn, one for each log.
     pub(super) parcels: Vec<Parcel>,
 }
@@ -101,6 +103,7 @@ impl<'o> Pipeline<'o> {
             transactional_from: usize::from(options.partitions),
             unread: None,
             aborted: 0,
+            committed: 0,
             parcels: Vec::new(),
         };
         pipeline.provision()?;
@@ -120,7 +123,7 @@ impl<'o> Pipeline<'o> {
         self.recorder.open(identity("reader", "reader", "wire"), self.now)?;
         self.observer = self.recorder.open(identity("observer", "consumer", "wire"), self.now)?;
         let ledgers =
-            if self.options.has(Feature::Transactions) { 1 + self.options.partitions / 16 } else { 0 };
+            if self.options.has(Feature::Transactions) { 2 + self.options.partitions / 16 } else { 0 };
         let topics = [("orders", self.options.partitions), ("ledger", ledgers)];
         for (topic, partition) in
             topics.iter().flat_map(|(topic, count)| (0..*count).map(move |n| (topic, n)))

@@ -204,19 +204,45 @@ impl Pipeline<'_> {
         }
         let process = self.producers[slot].process;
         self.found_dead(process)?;
-        let name = self.producers[slot].name.clone();
-        self.succeed(slot, name)?;
+        self.succeed(slot)?;
         // What the dead one left open is aborted when its successor claims the id.
         abandoned.map_or(Ok(()), |transaction| self.mark(&transaction))
     }
 
     /// A new process takes a producer's place.
-    pub(crate) fn succeed(&mut self, slot: usize, name: String) -> io::Result<()> {
+    pub(crate) fn succeed(&mut self, slot: usize) -> io::Result<()> {
+        let name = self.producers[slot].name.clone();
         let successor = self.open_producer(&name)?;
         let producer = &mut self.producers[slot];
         let (kind, epoch) = (producer.kind, producer.epoch + 1);
         *producer = Producer { epoch, ..Producer::new(successor, name, kind, self.now) };
         if kind == Kind::Transactional { self.claim(slot) } else { Ok(()) }
+    }
+
+    /// The transactional producer.
+    pub(super) fn bank(&self) -> usize {
+        let bank = self.producers.iter().position(|producer| producer.kind == Kind::Transactional);
+        bank.unwrap_or(0)
+    }
+
+    /// Another transactional producer, with an id of its own, for a while.
+    pub(crate) fn second_bank(&mut self) -> io::Result<usize> {
+        self.start_producer("mint[0]".to_owned(), Kind::Transactional)?;
+        Ok(self.producers.len() - 1)
+    }
+
+    /// The last producer goes home.
+    pub(crate) fn leave(&mut self, slot: usize) -> io::Result<()> {
+        let process = self.producers.remove(slot).process;
+        self.goes_home(process)
+    }
+
+    /// A process closes, and nothing more is heard of it.
+    pub(crate) fn goes_home(&mut self, process: Process) -> io::Result<()> {
+        // Whatever it sent has been acknowledged by then.
+        self.now += 10_000;
+        self.recorder.moment(process, self.now, Op::Close)?;
+        self.recorder.close(process)
     }
 
     /// A process was killed, and its supervisor noticed.

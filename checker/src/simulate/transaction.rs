@@ -89,7 +89,19 @@ impl Pipeline<'_> {
         LogId(u16::try_from(log).unwrap_or(0))
     }
 
-    fn begin(&mut self, slot: usize, end: Ending) -> io::Result<Transaction> {
+    /// A transaction of its own, after the one that is open has ended.
+    pub(crate) fn transaction(&mut self, end: Ending) -> io::Result<Transaction> {
+        self.end_transaction()?;
+        self.begin(self.bank(), end)
+    }
+
+    /// Two logs that transactions are written to.
+    pub(crate) fn two_ledgers(&self) -> [LogId; 2] {
+        let ledger = |nth: usize| self.logs[self.transactional_from + nth].id;
+        [ledger(0), ledger(1)]
+    }
+
+    pub(crate) fn begin(&mut self, slot: usize, end: Ending) -> io::Result<Transaction> {
         let producer = &mut self.producers[slot];
         self.now = self.now.max(producer.last + 1);
         let (process, epoch) = (producer.process, producer.epoch);
@@ -139,14 +151,39 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Ends a transaction as it was meant to end.
+    /// Ends a transaction as it was meant to end; groups are told at once.
     pub(crate) fn conclude(&mut self, transaction: Transaction) -> io::Result<()> {
+        self.decide(&transaction)?;
+        self.mark(&transaction)
+    }
+
+    /// Ends two transactions that are open at the same time.
+    pub(crate) fn conclude_both(&mut self, one: Transaction, other: Transaction) -> io::Result<()> {
+        self.decide(&one)?;
+        for &log in &one.logs {
+            self.marker(log, one.epoch)?;
+        }
+        self.conclude(other)
+    }
+
+    /// Ends a transaction, and no group polls its logs yet.
+    pub(crate) fn conclude_unread(&mut self, transaction: Transaction) -> io::Result<()> {
+        self.decide(&transaction)?;
+        for &log in &transaction.logs {
+            self.marker(log, transaction.epoch)?;
+            self.logs[usize::from(log.0)].undecided = None;
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, transaction: &Transaction) -> io::Result<()> {
         let how = match transaction.end {
             Ending::Committed => TxnEnd::Committed,
             Ending::Aborted => TxnEnd::Aborted,
             Ending::Unknown { .. } => TxnEnd::Unknown,
         };
         self.aborted += u64::from(transaction.end == Ending::Aborted);
+        self.committed += u64::from(transaction.end == Ending::Committed);
         // Every record has been acknowledged by then.
         self.now += 5_001;
         let answered = self.now + self.random.between(300, 5_000);
@@ -157,7 +194,7 @@ impl Pipeline<'_> {
         self.now += 1;
         let producer = &mut self.producers[transaction.slot];
         producer.last = producer.last.max(answered + 1);
-        self.mark(&transaction)
+        Ok(())
     }
 
     /// Ends the open transaction, unless it is one that its producer's death may end.

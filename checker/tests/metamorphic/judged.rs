@@ -43,7 +43,7 @@ pub(crate) fn judged(history: &History) -> Judged {
 pub(crate) fn judged_with_logs(history: &History) -> (Judged, BTreeMap<Anomaly, BTreeMap<LogId, u64>>) {
     const ALL: &str = "log=exactly-once, ordered, linearizable, transactional; \
                        delivery=exactly-once, ordered, linearizable, transactional";
-    let findings = checker::log::check(history).unwrap();
+    let findings = checker::judge::find(history).unwrap();
     let question = Question { claim: ALL.parse().unwrap(), ..Question::default() };
     let verdict = checker::judge::weigh(history, &findings, &question).unwrap();
     let mut anomalies: BTreeMap<Anomaly, Observed> = BTreeMap::new();

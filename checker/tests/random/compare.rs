@@ -16,18 +16,23 @@ fn counts(findings: &Findings) -> BTreeMap<Anomaly, u64> {
 /// Generates, checks, and compares; panics where they differ.
 pub(crate) fn compare(options: &Options) {
     let (history, manifest) = generated(options);
-    let findings = checker::log::check(&history).unwrap();
+    let findings = checker::judge::find(&history).unwrap();
     let ordered: BTreeMap<Anomaly, u64> = options
         .plants
         .iter()
         .filter(|order| order.count > 0)
         .map(|order| (order.anomaly, u64::from(order.count)))
         .collect();
-    assert_eq!(manifest.expected, ordered, "{options:?}");
-    let wrong = |anomaly: &Anomaly| counts(&findings).get(anomaly) != ordered.get(anomaly);
+    let mut planted = BTreeMap::new();
+    for defect in &manifest.planted {
+        *planted.entry(defect.anomaly).or_insert(0) += 1;
+    }
+    assert_eq!(planted, ordered, "{options:?}");
+    let expected = &manifest.expected;
+    let wrong = |anomaly: &Anomaly| counts(&findings).get(anomaly) != expected.get(anomaly);
     let first =
         ALL.into_iter().find(wrong).and_then(|anomaly| findings.anomalies.get(&anomaly)?.first.first());
-    assert_eq!(counts(&findings), ordered, "{options:?}\n{first:#?}");
+    assert_eq!(&counts(&findings), expected, "{options:?}\n{first:#?}");
     assert!(manifest.records >= options.records, "{options:?}");
     assert_eq!(findings.counts.sent, manifest.records, "{options:?}");
     let verdict = checker::judge::weigh(&history, &findings, &manifest.question).unwrap();

@@ -1,7 +1,7 @@
 //! Pipelines of random shapes with planted defects.
 
 use checker::anomaly::Anomaly;
-use checker::plant::{Order, plantable};
+use checker::plant::{Order, feature, plantable};
 use checker::simulate::{FEATURES, Manifest, Options, generate};
 use history::merged::History;
 
@@ -47,12 +47,17 @@ pub(crate) fn shape(case: u64, records: u64) -> Options {
 /// Each anomaly alone: some of it in a pipeline of any shape.
 pub(crate) fn alone(case: u64, records: u64, anomaly: Anomaly) -> Options {
     let count = u32::try_from(1 + draw(case, 10, 9)).unwrap();
-    Options { plants: vec![Order { anomaly, count }], ..shape(case, records) }
+    let mut options = Options { plants: vec![Order { anomaly, count }], ..shape(case, records) };
+    options.with.extend(feature(anomaly));
+    options
 }
 
 /// All anomalies together: some of each, or none.
 pub(crate) fn together(case: u64, records: u64) -> Options {
     let count = |nth: u64| u32::try_from(draw(case, 100 + nth, 6)).unwrap();
-    let plants = (0u64..).zip(plantable()).map(|(nth, anomaly)| Order { anomaly, count: count(nth) });
-    Options { plants: plants.collect(), ..shape(case, records) }
+    let mut options = shape(case, records);
+    let fits = |anomaly: &Anomaly| feature(*anomaly).is_none_or(|feature| options.with.contains(&feature));
+    let plants = (0u64..).zip(plantable().filter(fits));
+    options.plants = plants.map(|(nth, anomaly)| Order { anomaly, count: count(nth) }).collect();
+    options
 }
