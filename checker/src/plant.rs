@@ -5,7 +5,7 @@
 //! would also be lost if it had been acknowledged, a skipped record would also be undelivered if nobody came back for
 //! it. Each plant says in its module how it avoids that.
 //!
-//! To add one: a file beside the others with `plant` in it, and its line in [`how`]. An anomaly without one cannot be
+//! To add one: a file beside the others with `plant` in it, and its line in `how`. An anomaly without one cannot be
 //! ordered; it is refused by name.
 
 mod aborted_read;
