@@ -365,6 +365,26 @@ fn a_record_belongs_to_the_transaction_that_it_was_sent_in() {
 }
 
 #[test]
+fn a_beginning_that_failed_leaves_the_transaction_before_open() {
+    let again = || Op::BeginTxn { id: "again".to_owned(), epoch: None };
+    let events = [
+        begin(1, 1),
+        invoke(1, 1, send(0, 1, 0)),
+        invoke(2, 1, again()),
+        complete(3, 1, fail(), again()),
+        invoke(4, 1, send(0, 1, 1)),
+        invoke(5, 1, Op::CommitTxn),
+        complete(6, 1, DONE, Op::CommitTxn),
+        invoke(7, 1, again()),
+        complete(8, 1, fail(), again()),
+        invoke(9, 1, send(0, 1, 2)),
+    ];
+    let (txns, _) = transactions(&events);
+    let [txn] = txns[..] else { panic!("one transaction: {txns:?}") };
+    assert_eq!((txn.first, txn.end, txn.how), (0, 2, TxnEnd::Committed));
+}
+
+#[test]
 fn the_first_attempt_that_is_answered_ok_decides_and_errors_leave_it_open() {
     let commit =
         |from, outcome| [invoke(from, 1, Op::CommitTxn), complete(from + 1, 1, outcome, Op::CommitTxn)];

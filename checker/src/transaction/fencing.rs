@@ -5,7 +5,7 @@
 //! granted by then. A process is not fenced by its own sessions. Epochs wrap around (a new producer id begins at 0
 //! again), so one that is very far ahead is not taken to be newer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::Process;
 use history::merged::{History, HistoryError, TxnSpan};
@@ -60,18 +60,25 @@ pub(super) fn check(
     let mut last = None;
     for Txn { process, span, .. } in ledger.txns.iter().filter(|txn| txn.span.epoch >= 0) {
         // The first transaction of an epoch shows that it was granted; the others say nothing new.
-        let told = last.replace((*process, span.id, span.epoch)) == Some((*process, span.id, span.epoch));
-        if told || span.began == TxnSpan::NEVER {
+        let this = Some((*process, span.id, span.epoch));
+        if span.began == TxnSpan::NEVER || last == this {
             continue;
         }
+        last = this;
         let session =
             Session { process: *process, epoch: Some(span.epoch), asked: None, granted: span.began };
         ids.entry(span.id).or_default().granted.push(session);
     }
     // An id that one process alone used fences nobody.
-    ids.retain(|_, sessions| {
-        sessions.granted.iter().any(|other| other.process != sessions.granted[0].process)
-    });
+    let mut users: BTreeMap<u32, Process> = BTreeMap::new();
+    let mut shared: BTreeSet<u32> = BTreeSet::new();
+    let used = ledger.txns.iter().map(|txn| (txn.span.id, txn.process));
+    for (id, process) in used.chain(ledger.grants.iter().map(|grant| (grant.id, grant.process))) {
+        if *users.entry(id).or_insert(process) != process {
+            shared.insert(id);
+        }
+    }
+    ids.retain(|id, _| shared.contains(id));
     ids.values_mut().for_each(Sessions::sort);
     for txn in 0..index(ledger.txns.len()) {
         let Some(sessions) = ids.get(&ledger.txn(txn).span.id) else { continue };
