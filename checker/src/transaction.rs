@@ -25,16 +25,20 @@
 //! | `lost-write` | records sent |
 //! | `skipped-input`, `double-input`, `output-mismatch` | records of the input |
 
+mod derived;
 mod evidence;
 mod fencing;
 mod ledger;
 mod order;
 mod outcome;
+mod pipeline;
 mod records;
 mod stable;
 mod streams;
 
-use history::merged::{History, HistoryError};
+use std::collections::BTreeSet;
+
+use history::merged::{History, HistoryError, Kind};
 
 use self::ledger::Ledger;
 use crate::findings::Findings;
@@ -45,13 +49,23 @@ use crate::findings::Findings;
 /// Whatever the history's chunks refuse; nothing that a history may say is an error.
 pub fn check(history: &History) -> Result<Findings, HistoryError> {
     let ledger = Ledger::of(history)?;
-    if ledger.txns.is_empty() {
+    if ledger.txns.is_empty() && !may_derive(history) {
         return Ok(Findings::default());
     }
     let (mut findings, marks) = records::check(history, &ledger)?;
     outcome::check(history, (&ledger, &marks), &mut findings)?;
     fencing::check(history, (&ledger, &marks), &mut findings)?;
     order::check(history, (&ledger, &marks), &mut findings)?;
+    pipeline::check(history, (&ledger, &marks), &mut findings)?;
     findings.transactions = outcome::counts(&ledger, &marks, findings.transactions.logs_not_read);
     Ok(findings)
+}
+
+/// Whether any process both reads and writes, so that what it writes may be made of what it read.
+fn may_derive(history: &History) -> bool {
+    let of = |kind: Kind| {
+        let entries = history.entries().iter().filter(move |entry| entry.kind == kind);
+        entries.map(|entry| entry.process).collect::<BTreeSet<_>>()
+    };
+    !of(Kind::Polls).is_disjoint(&of(Kind::Sends))
 }

@@ -105,15 +105,18 @@ pub(super) static SKIPPED_INPUT: Entry = Entry {
     stage: Stage::Effect,
     definition: "Consume-transform-produce: the input intervals of committed transactions leave a gap.",
     example: "\
-0..1 p2 begin-txn pipe-1
-2..3 p2 poll t/0 p1:0 @0
-4..5 p2 abort-txn                       # and no seek back to @0
-6..7 p2 begin-txn pipe-1
-8..9 p2 poll t/0 p1:1 @1
-10..11 p2 commit-offsets sync t/0 @2
-12..13 p2 commit-txn
+process p2 transformer group=g
+0..1 p1 send in/0 v0..1 @0
+2..3 p2 begin-txn pipe-1
+4..5 p2 poll in/0 p1:0 @0
+6..7 p2 abort-txn                       # and no seek back to @0
+8..9 p2 begin-txn pipe-1
+10..11 p2 poll in/0 p1:1 @1
+12..13 p2 commit-offsets txn in/0 @2
+14..15 p2 commit-txn
+20 p4 final-read in/0 p1:0..1 @0 end=2 isolation=read_committed
 ",
-    brings: &[],
+    brings: &[Anomaly::OutputMismatch],
     cause: "After an abort the application polled on instead of going back to the committed position.",
     permitted_by: "no seek after an aborted transaction (KAFKA-17582)",
     change: "seek to the committed positions after every abort",
@@ -127,16 +130,20 @@ pub(super) static DOUBLE_INPUT: Entry = Entry {
     stage: Stage::Effect,
     definition: "Consume-transform-produce: the input intervals of two committed transactions overlap.",
     example: "\
-0..1 p2 begin-txn pipe-1
-2..3 p2 poll t/0 p1:0 @0
-4..5 p3 begin-txn pipe-2                # another member, after a rebalance
-6..7 p3 poll t/0 p1:0 @0
-8..9 p3 commit-offsets sync t/0 @1
-10..11 p3 commit-txn
-12..13 p2 commit-offsets sync t/0 @1
-14..15 p2 commit-txn
+process p2 transformer group=g
+process p3 transformer group=g
+0..1 p1 send in/0 v0 @0
+2..3 p2 begin-txn pipe-1
+4..5 p2 poll in/0 p1:0 @0
+6..7 p3 begin-txn pipe-2                # another member, after a rebalance
+8..9 p3 poll in/0 p1:0 @0
+10..11 p3 commit-offsets txn in/0 @1
+12..13 p3 commit-txn
+14..15 p2 commit-offsets txn in/0 @1
+16..17 p2 commit-txn
+20 p4 final-read in/0 p1:0 @0 end=1 isolation=read_committed
 ",
-    brings: &[Anomaly::OutputMismatch],
+    brings: &[Anomaly::OutputMismatch, Anomaly::Redelivered],
     cause: "A zombie committed its transaction after a rebalance had given its input to another member.",
     permitted_by: "offsets sent to the transaction without the group's metadata",
     change: "sendOffsetsToTransaction with the consumer's group metadata (KIP-447)",
@@ -150,13 +157,20 @@ pub(super) static OUTPUT_MISMATCH: Entry = Entry {
     stage: Stage::Effect,
     definition: "Consume-transform-produce: an input with no committed output, or with two.",
     example: "\
+process p2 transformer group=g
+process p3 transformer group=g
+0..1 p1 send in/0 v0 @0
 1..2 p2 poll in/0 p1:0 @0
+3 p2 derive v0 in/0 @0
 3..4 p2 send out/0 v0 @0                # the output of in/0 @0
 5 p2 crash                              # before its position was committed
 6..7 p3 poll in/0 p1:0 @0
+8 p3 derive v0 in/0 @0
 8..9 p3 send out/0 v0 @1                # again
+20 p4 final-read in/0 p1:0 @0 end=1
+20 p4 final-read out/0 p2:0 @0 p3:0 @1 end=2
 ",
-    brings: &[],
+    brings: &[Anomaly::Redelivered],
     cause: "Output and input position were committed separately.",
     permitted_by: "processing.guarantee=at_least_once, or offsets committed outside the transaction",
     change: "processing.guarantee=exactly_once_v2, or offsets sent to the transaction",

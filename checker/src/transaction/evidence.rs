@@ -57,6 +57,15 @@ impl Evidence<'_> {
         Sighting::Transaction { process: txn.process, id, epoch: (epoch >= 0).then_some(epoch), step, time }
     }
 
+    /// What a transaction took in, and how it ended.
+    pub(super) fn took(&self, txn: TxnId, (from, next): (Offset, Offset)) -> [Sighting; 2] {
+        let mut took = self.step(txn, Step::Began);
+        if let Sighting::Transaction { step, .. } = &mut took {
+            *step = TxnStep::Took { from, next };
+        }
+        [took, self.step(txn, Step::Ended)]
+    }
+
     /// A transaction in a sentence: `shop-1 #3 of process 1` is the third that the process began.
     pub(super) fn name(&self, txn: TxnId) -> String {
         let of = self.ledger.txn(txn);
@@ -96,14 +105,14 @@ impl Evidence<'_> {
         Ok((Vec::new(), None))
     }
 
-    /// Where the committed final read holds a record, looked for first where it was acknowledged.
+    /// Where a final read holds a record, looked for first where it was acknowledged.
     pub(super) fn in_final_read(
         &self,
-        value: Value,
-        near: Option<i64>,
+        level: Isolation,
+        (value, near): (Value, Option<i64>),
     ) -> Result<Option<Offset>, HistoryError> {
         let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
-        let entries = self.history.chunks(Kind::FinalRead(Isolation::ReadCommitted), self.log);
+        let entries = self.history.chunks(Kind::FinalRead(level), self.log);
         let is_near = |entry: &history::merged::Entry| {
             near.is_some_and(|near| entry.offsets.0 <= near && near <= entry.offsets.1)
         };

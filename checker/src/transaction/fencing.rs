@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::Process;
 use history::merged::{History, HistoryError, TxnSpan};
+use history::op::Isolation;
 
 use super::evidence::{Evidence, Step};
 use super::ledger::{Ledger, Txn, TxnId, index};
@@ -156,7 +157,7 @@ fn finding(
     let id = history.facts().transactional_ids.get(of.span.id as usize).cloned().unwrap_or_default();
     let value = Evidence::value(of.process, shown.seq);
     let (sent, near) = evidence.sent(of.process, shown.seq)?;
-    let found = evidence.in_final_read(value, near)?;
+    let found = evidence.in_final_read(Isolation::ReadCommitted, (value, near))?;
     let mut sightings = vec![
         evidence.step(txn, Step::Began),
         Sighting::Transaction {

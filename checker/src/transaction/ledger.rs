@@ -34,7 +34,6 @@ pub(crate) struct Owner {
 }
 
 /// A position that was sent to a transaction.
-#[expect(dead_code, reason = "for the finders of consume-transform-produce")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) txn: TxnId,

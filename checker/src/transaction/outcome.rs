@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use history::ids::LogId;
 use history::merged::{History, HistoryError, TxnEnd};
+use history::op::Isolation;
 
 use super::evidence::{Evidence, Step};
 use super::ledger::{Ledger, TxnId, index};
@@ -97,7 +98,7 @@ fn finding(
     if let Some(missing) = missing.filter(|_| anomaly != Anomaly::ResurrectedAbort) {
         let (sent, offset) = here(missing).sent(process, missing.seq)?;
         sightings.extend(sent);
-        let end = history.final_read(missing.log, history::op::Isolation::ReadCommitted);
+        let end = history.final_read(missing.log, Isolation::ReadCommitted);
         sightings.extend(end.map(|end| Sighting::ReadUpTo {
             start: end.start,
             reached: end.reached,
@@ -108,7 +109,7 @@ fn finding(
     if let Some(shown) = shown {
         let value = Evidence::value(process, shown.seq);
         let (sent, near) = here(shown).sent(process, shown.seq)?;
-        let found = here(shown).in_final_read(value, near)?;
+        let found = here(shown).in_final_read(Isolation::ReadCommitted, (value, near))?;
         if anomaly == Anomaly::ResurrectedAbort {
             sightings.extend(sent);
             offsets = found;

@@ -76,6 +76,10 @@ pub(crate) struct Txn {
     /// Records sent since it was begun, and how many of them before the last attempt to end it.
     sent: Vec<Value>,
     counted: Option<usize>,
+    /// Positions in the order they were sent: log, position, whether it is certain.
+    positions: Vec<(LogId, i64, bool)>,
+    /// Where the positions begin that were last sent, while they are not answered.
+    sending: Option<usize>,
     /// When the same process began another one.
     next: Option<u64>,
 }
@@ -104,6 +108,11 @@ impl Txn {
         } else {
             How::Open
         }
+    }
+
+    /// The last position of each log.
+    pub(crate) fn positions(&self) -> BTreeMap<LogId, (i64, bool)> {
+        self.positions.iter().map(|(log, next, certain)| (*log, (*next, *certain))).collect()
     }
 
     fn records(&self) -> &[Value] {
@@ -165,6 +174,8 @@ pub(crate) struct Poll {
     pub(crate) asked: u64,
     pub(crate) returned: u64,
     pub(crate) log: LogId,
+    /// How often the log had been assigned to the process, or the process had moved in it.
+    pub(crate) segment: usize,
     pub(crate) records: Vec<(i64, Value)>,
 }
 
@@ -183,6 +194,12 @@ pub(crate) struct Facts {
     sent: BTreeMap<Value, Sent>,
     pub(crate) polls: Vec<Poll>,
     committed: BTreeSet<Process>,
+    pub(crate) groups: BTreeMap<Process, String>,
+    /// Positions outside of transactions: by whom, log, position, whether for sure.
+    pub(crate) plain: Vec<(Process, LogId, i64, bool)>,
+    /// By whom, from which record, into which sequence number.
+    pub(crate) derived: Vec<(Process, LogId, i64, u32)>,
+    moves: BTreeMap<(Process, LogId), usize>,
     grants: Vec<Grant>,
     finals: BTreeMap<(LogId, Isolation), BTreeMap<i64, Value>>,
     ends: BTreeMap<(LogId, Isolation), (i64, bool)>,
@@ -200,8 +217,47 @@ fn gather(events: &[Event]) -> Facts {
     for event in events {
         let (time, process) = (micros(event), event.process);
         match (&event.op, &event.phase) {
-            (Op::Open(identity), _) if identity.isolation == Some(Isolation::ReadCommitted) => {
-                facts.committed.insert(process);
+            (Op::Open(identity), _) => {
+                if identity.isolation == Some(Isolation::ReadCommitted) {
+                    facts.committed.insert(process);
+                }
+                facts.groups.extend(identity.group.clone().map(|group| (process, group)));
+            }
+            (Op::Assigned(assignment), _) => {
+                for log in &assignment.logs {
+                    *facts.moves.entry((process, *log)).or_default() += 1;
+                }
+            }
+            (Op::Seek { log, .. }, _) => *facts.moves.entry((process, *log)).or_default() += 1,
+            (Op::CommitOffsets { positions, .. }, phase) => {
+                let txn = current.get(&process).filter(|txn| facts.txns[**txn].ok().is_none());
+                match (txn.map(|txn| &mut facts.txns[*txn]), phase) {
+                    (Some(txn), Phase::Invoke) => {
+                        txn.sending = Some(txn.positions.len());
+                        txn.positions.extend(positions.iter().map(|at| (at.log, at.next.0, false)));
+                    }
+                    (Some(txn), Phase::Complete(outcome)) => {
+                        let start = txn.sending.take().unwrap();
+                        match outcome {
+                            Outcome::Ok { .. } => {
+                                txn.positions[start..].iter_mut().for_each(|at| at.2 = true)
+                            }
+                            Outcome::Fail { .. } => txn.positions.truncate(start),
+                            Outcome::Info { .. } => {}
+                        }
+                    }
+                    (None, Phase::Complete(Outcome::Fail { .. })) => {}
+                    // The generator commits positions in transactions only; outside of one nothing is certain.
+                    (None, _) => {
+                        facts.plain.extend(positions.iter().map(|at| (process, at.log, at.next.0, false)));
+                    }
+                }
+            }
+            (Op::Derive { first, spans }, _) => {
+                let offsets =
+                    spans.iter().flat_map(|span| (span.first.0..=span.last.0).map(|at| (span.log, at)));
+                let made = offsets.zip(first.0..).map(|((log, offset), seq)| (process, log, offset, seq));
+                facts.derived.extend(made);
             }
             (Op::InitTxn { id, epoch, timeout_ms }, Phase::Invoke) => facts.grants.push(Grant {
                 process,
@@ -228,6 +284,8 @@ fn gather(events: &[Event]) -> Facts {
                     attempts: Vec::new(),
                     sent: Vec::new(),
                     counted: None,
+                    positions: Vec::new(),
+                    sending: None,
                     next: None,
                 });
             }
@@ -269,7 +327,9 @@ fn gather(events: &[Event]) -> Facts {
                 for log in logs {
                     let records = runs.iter().filter(|run| run.log == log);
                     let records = records.map(|run| (run.offset.0, run.first)).collect();
-                    facts.polls.push(Poll { process, asked: asked[&process], returned: time, log, records });
+                    let segment = facts.moves.get(&(process, log)).copied().unwrap_or(0);
+                    let asked = asked[&process];
+                    facts.polls.push(Poll { process, asked, returned: time, log, segment, records });
                 }
             }
             (Op::FinalRead { isolation, runs }, _) => {
@@ -313,6 +373,30 @@ impl Facts {
         sent.chain(self.finals.keys().map(|(log, _)| *log))
             .chain(self.ends.keys().map(|(log, _)| *log))
             .collect()
+    }
+
+    /// The read that shows which records of a log are visible.
+    fn visible_level(&self, log: LogId) -> Option<Isolation> {
+        let mut senders =
+            self.sent.iter().filter(|(_, sent)| sent.log == log).map(|(value, _)| value.process);
+        let plain = !senders.any(|process| self.txns.iter().any(|txn| txn.process == process));
+        let levels = [Isolation::ReadCommitted, Isolation::ReadUncommitted];
+        levels.into_iter().find(|level| {
+            (plain || *level == Isolation::ReadCommitted) && self.complete(log, *level).is_some()
+        })
+    }
+
+    pub(crate) fn is_output_visible(&self, value: Value) -> bool {
+        let levels = self.logs().into_iter().filter_map(|log| Some((log, self.visible_level(log)?)));
+        levels
+            .into_iter()
+            .any(|(log, level)| self.final_read(log, level).iter().any(|(_, other)| *other == value))
+    }
+
+    /// Whether a process wrote to a log of which nobody knows what is visible.
+    pub(crate) fn writes_unread(&self, process: Process) -> bool {
+        let own = self.sent.iter().filter(|(value, _)| value.process == process);
+        own.into_iter().any(|(_, sent)| self.visible_level(sent.log).is_none())
     }
 
     fn committed_polls(&self) -> impl Iterator<Item = &Poll> {
@@ -382,6 +466,10 @@ pub(crate) fn of(story: &Story) -> Summary {
     add("precommitted-read", early.len());
     add("lso-breach", facts.committed_polls().filter(|poll| is_breach(&facts, poll)).count());
     add("lost-write", facts.sent.keys().filter(|value| is_lost(&facts, **value)).count());
+    let [skipped, doubled, mismatched] = super::pipeline::of(&facts);
+    add("skipped-input", skipped);
+    add("double-input", doubled);
+    add("output-mismatch", mismatched);
     for (name, count) in super::cycles::of(&facts) {
         add(&format!("cycle {name}"), count);
     }
@@ -472,8 +560,10 @@ fn is_fenced(facts: &Facts, txn: &Txn) -> bool {
     let Some(commit) = txn.may_commit().filter(|_| shown && facts.must_have_committed(txn)) else {
         return false;
     };
-    let own = facts.grants.iter().filter(|grant| (grant.process, &grant.id) == (txn.process, &txn.id));
-    let own = own.filter(|grant| grant.granted.is_some_and(|granted| granted <= txn.begun)).next_back();
+    let own = facts.grants.iter().rfind(|grant| {
+        let granted = grant.granted.is_some_and(|granted| granted <= txn.begun);
+        granted && (grant.process, &grant.id) == (txn.process, &txn.id)
+    });
     let epoch = txn.epoch.or(own.and_then(|own| own.epoch));
     let by_epoch = |other: Option<i32>| epoch.zip(other).is_some_and(|(own, other)| other > own);
     let granted = facts.grants.iter().any(|grant| {

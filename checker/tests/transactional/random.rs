@@ -78,6 +78,8 @@ struct Making {
     /// By log: offset, value, the transaction it was sent in.
     logs: Vec<Vec<(i64, Value, Option<usize>)>>,
     next: Vec<i64>,
+    /// By log: what is still on its way.
+    held: Vec<Option<(Value, Option<usize>)>>,
     /// By process and log: the place in the log that is polled next.
     positions: BTreeMap<(usize, usize), usize>,
     group: bool,
@@ -101,6 +103,7 @@ pub(crate) fn story(seed: u64) -> Story {
         fates: Vec::new(),
         logs: vec![Vec::new(); count],
         next: vec![0; count],
+        held: vec![None; count],
         positions: BTreeMap::new(),
         group,
     };
@@ -191,7 +194,7 @@ impl Making {
         match self.random.below(24) {
             0 => self.init(nth),
             1 if self.random.percent(20) => self.crash(nth),
-            2 if self.group => self.positions_sent(nth),
+            2..=3 if self.group && open => self.positions_sent(nth),
             3 => self.moves(nth),
             4..=6 => self.poll(nth),
             7 => self.send(nth),
@@ -251,8 +254,11 @@ impl Making {
 
     fn positions_sent(&mut self, nth: usize) {
         let log = self.random.below(self.logs.len());
-        let next =
-            self.logs[log].get(self.random.below(self.logs[log].len() + 1)).map_or(0, |record| record.0);
+        let at = match self.positions.get(&(nth, log)) {
+            Some(at) if self.random.percent(80) => *at,
+            Some(_) | None => self.random.below(self.logs[log].len() + 1),
+        };
+        let next = self.logs[log].get(at).map_or(self.next[log], |record| record.0);
         let op = Op::CommitOffsets {
             mode: CommitMode::Txn,
             positions: vec![Position { log: log_id(log), next: Offset(next) }],
@@ -273,6 +279,13 @@ impl Making {
         if appended {
             self.logs[log].push((offset, value, self.workers[nth].txn));
             self.next[log] += 1 + i64::from(self.random.percent(15));
+            if let Some((value, txn)) = self.held[log].take() {
+                self.logs[log].push((self.next[log], value, txn));
+                self.next[log] += 1;
+            }
+        } else if self.random.percent(60) && self.held[log].is_none() {
+            // It lands after what is sent next.
+            self.held[log] = Some((value, self.workers[nth].txn));
         }
         let place = appended.then_some(Offset(offset));
         let wrong = self.random.next() % 100 < self.damage;

@@ -114,7 +114,10 @@ impl TxnStream {
 
     /// Takes positions that are sent to the open transaction; false where there is none.
     pub(super) fn sent(&mut self, phase: &Phase, positions: &[Position]) -> bool {
-        let Some(current) = &mut self.current else { return false };
+        // Once it is over, nothing can be sent to it.
+        let Some(current) = self.current.as_mut().filter(|current| !current.is_decided()) else {
+            return false;
+        };
         let start = match (phase, current.sending.take()) {
             (Phase::Complete(_), Some(start)) => start,
             (Phase::Invoke, _) | (Phase::Complete(_), None) => {
