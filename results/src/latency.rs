@@ -4,12 +4,16 @@
 //! acknowledged only to the application (`acks=0`) are not counted, for nobody answered them. The longest gap is what
 //! a user of the cluster feels as an outage. Gaps are found in memory that does not grow with the run: of a million
 //! slices of the run each keeps its first and last acknowledgement, and every gap longer than a slice lies between
-//! two slices; shorter ones are not told apart (60 µs in a run of a minute).
+//! two slices; shorter ones are not told apart (at most 128 µs in a run of a minute). A history is read once, by all
+//! cores: slices start narrow and are joined in pairs when the run turns out to be longer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use checker::verdict::{FaultEntry, Latency, Percentiles, Verdict};
 use hdrhistogram::Histogram;
 use history::ids::Nanos;
-use history::merged::{Buffer, History, HistoryError, Kind, SendChunk, SendOutcome, SendRun};
+use history::merged::{Buffer, Entry, History, HistoryError, Kind, SendChunk, SendOutcome, SendRun};
+use rayon::prelude::*;
 
 /// Slices of a run in which acknowledgements are told apart.
 const SLICES: usize = 1 << 20;
@@ -22,23 +26,26 @@ const MICROSECOND: u64 = 1_000;
 /// # Errors
 /// Whatever the history's chunks refuse.
 pub fn measure(history: &History, verdict: &mut Verdict) -> Result<(), HistoryError> {
-    let Some(span) = Span::of(history)? else { return Ok(()) };
-    let mut overall = Sample::default();
-    let mut during: Vec<Sample> = verdict.faults.iter().map(|_| Sample::default()).collect();
-    let mut slices = Slices::new(span);
-    each_chunk(history, |chunk| {
-        for (index, run) in acknowledged(chunk) {
-            slices.add(run.completed);
-            let invoked = &chunk.invoked[run.start as usize..chunk.run_end(index)];
-            overall.add(invoked, run.completed);
-            for (fault, sample) in verdict.faults.iter().zip(&mut during) {
-                if overlaps(fault, invoked.first().copied().unwrap_or(run.completed), run.completed) {
-                    sample.add(invoked, run.completed);
-                }
+    let sends: Vec<&Entry> = history.entries().iter().filter(|entry| entry.kind == Kind::Sends).collect();
+    let Some(origin) = sends.iter().map(|entry| entry.time).min() else { return Ok(()) };
+    let next = AtomicUsize::new(0);
+    let faults = &verdict.faults;
+    let tallies: Vec<Tally> = (0..rayon::current_num_threads())
+        .into_par_iter()
+        .map(|_| {
+            let (mut buffer, mut chunk) = (Buffer::default(), SendChunk::default());
+            let mut tally = Tally::new(origin, faults.len());
+            while let Some(entry) = sends.get(next.fetch_add(1, Ordering::Relaxed)) {
+                history.sends(entry, &mut buffer, &mut chunk)?;
+                tally.take(&chunk, faults);
             }
-        }
-    })?;
-    let gaps = slices.gaps();
+            Ok(tally)
+        })
+        .collect::<Result<_, HistoryError>>()?;
+    let Some(Tally { slices, overall, during }) = tallies.into_iter().reduce(Tally::joined) else {
+        return Ok(());
+    };
+    let (gaps, Some(first)) = slices.gaps() else { return Ok(()) };
     for (fault, sample) in verdict.faults.iter_mut().zip(during) {
         if fault.struck.is_some() {
             fault.latency = Some(sample.percentiles());
@@ -50,7 +57,7 @@ pub fn measure(history: &History, verdict: &mut Verdict) -> Result<(), HistoryEr
     verdict.latency = Some(Latency {
         overall: overall.percentiles(),
         longest_gap: longest.map_or(0, |gap| gap.length() * MICROSECOND),
-        longest_gap_from: Nanos(longest.map_or(span.first, |gap| gap.from) * MICROSECOND),
+        longest_gap_from: Nanos(longest.map_or(first, |gap| gap.from) * MICROSECOND),
     });
     Ok(())
 }
@@ -60,41 +67,45 @@ fn overlaps(fault: &FaultEntry, from: u64, to: u64) -> bool {
     fault.was_open(Nanos(from * MICROSECOND), Nanos(to.saturating_mul(MICROSECOND)))
 }
 
-/// Calls `f` with every chunk of sends.
-fn each_chunk(history: &History, mut f: impl FnMut(&SendChunk)) -> Result<(), HistoryError> {
-    let (mut buffer, mut chunk) = (Buffer::default(), SendChunk::default());
-    for entry in history.entries().iter().filter(|entry| entry.kind == Kind::Sends) {
-        history.sends(entry, &mut buffer, &mut chunk)?;
-        f(&chunk);
-    }
-    Ok(())
-}
-
 /// The runs of a chunk that a broker acknowledged, with their index.
 fn acknowledged(chunk: &SendChunk) -> impl Iterator<Item = (usize, &SendRun)> {
     let runs = chunk.runs.iter().enumerate();
     runs.filter(|(_, run)| run.outcome == SendOutcome::Acked && run.completed != SendRun::NEVER)
 }
 
-/// The first and the last acknowledgement of a run, in microseconds.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    first: u64,
-    last: u64,
+/// What was measured of some chunks.
+#[derive(Debug)]
+struct Tally {
+    slices: Slices,
+    overall: Sample,
+    /// By fault.
+    during: Vec<Sample>,
 }
 
-impl Span {
-    /// None where nothing was acknowledged.
-    fn of(history: &History) -> Result<Option<Span>, HistoryError> {
-        let mut span: Option<Span> = None;
-        each_chunk(history, |chunk| {
-            for (_, run) in acknowledged(chunk) {
-                let at = run.completed;
-                let known = span.get_or_insert(Span { first: at, last: at });
-                (known.first, known.last) = (known.first.min(at), known.last.max(at));
+impl Tally {
+    fn new(origin: u64, faults: usize) -> Tally {
+        let during = (0..faults).map(|_| Sample::default()).collect();
+        Tally { slices: Slices::new(origin), overall: Sample::default(), during }
+    }
+
+    fn take(&mut self, chunk: &SendChunk, faults: &[FaultEntry]) {
+        for (index, run) in acknowledged(chunk) {
+            self.slices.add(run.completed);
+            let invoked = &chunk.invoked[run.start as usize..chunk.run_end(index)];
+            self.overall.add(invoked, run.completed);
+            for (fault, sample) in faults.iter().zip(&mut self.during) {
+                if overlaps(fault, invoked.first().copied().unwrap_or(run.completed), run.completed) {
+                    sample.add(invoked, run.completed);
+                }
             }
-        })?;
-        Ok(span)
+        }
+    }
+
+    fn joined(mut self, other: Tally) -> Tally {
+        self.slices.join(other.slices);
+        self.overall.join(&other.overall);
+        self.during.iter_mut().zip(&other.during).for_each(|(sample, other)| sample.join(other));
+        self
     }
 }
 
@@ -111,63 +122,124 @@ impl Gap {
     }
 }
 
-/// First and last acknowledgement of each slice of a span.
+/// First and last acknowledgement of each slice of a run, from `origin` on; each slice is 2^`shift` microseconds wide.
 #[derive(Debug)]
 struct Slices {
-    span: Span,
-    width: u64,
-    bounds: Vec<Option<(u64, u64)>>,
+    origin: u64,
+    shift: u32,
+    /// Since the origin, and one more: 0 where there was none.
+    first: Vec<u64>,
+    last: Vec<u64>,
 }
 
 impl Slices {
-    fn new(span: Span) -> Slices {
-        let width = (span.last - span.first) / SLICES as u64 + 1;
-        let count = usize::try_from((span.last - span.first) / width + 1).unwrap_or(SLICES);
-        Slices { span, width, bounds: vec![None; count] }
+    fn new(origin: u64) -> Slices {
+        Slices { origin, shift: 0, first: vec![0; SLICES], last: vec![0; SLICES] }
     }
 
     fn add(&mut self, at: u64) {
-        let slice = usize::try_from((at - self.span.first) / self.width).unwrap_or(usize::MAX);
-        if let Some(bounds) = self.bounds.get_mut(slice) {
-            let (first, last) = bounds.unwrap_or((at, at));
-            *bounds = Some((first.min(at), last.max(at)));
+        let since = at.saturating_sub(self.origin);
+        while since >> self.shift >= SLICES as u64 {
+            self.widen();
+        }
+        let slice = usize::try_from(since >> self.shift).unwrap_or(0);
+        (self.first[slice], self.last[slice]) =
+            both((self.first[slice], self.last[slice]), (since + 1, since + 1));
+    }
+
+    /// Joins slices in pairs.
+    fn widen(&mut self) {
+        self.shift += 1;
+        for slice in 0..SLICES {
+            let (left, right) = (2 * slice, 2 * slice + 1);
+            (self.first[slice], self.last[slice]) = match right < SLICES {
+                true => both((self.first[left], self.last[left]), (self.first[right], self.last[right])),
+                false => (0, 0),
+            };
         }
     }
 
-    /// The gaps between slices, in order of time.
-    fn gaps(&self) -> Vec<Gap> {
-        let filled: Vec<(u64, u64)> = self.bounds.iter().flatten().copied().collect();
-        filled.windows(2).map(|pair| Gap { from: pair[0].1, to: pair[1].0 }).collect()
+    fn join(&mut self, mut other: Slices) {
+        while self.shift < other.shift {
+            self.widen();
+        }
+        while other.shift < self.shift {
+            other.widen();
+        }
+        for slice in 0..SLICES {
+            let theirs = (other.first[slice], other.last[slice]);
+            (self.first[slice], self.last[slice]) = both((self.first[slice], self.last[slice]), theirs);
+        }
+    }
+
+    /// The gaps between slices, in order of time, and the first acknowledgement of all.
+    fn gaps(&self) -> (Vec<Gap>, Option<u64>) {
+        let at = |since: u64| self.origin + since - 1;
+        let slices = self.first.iter().zip(&self.last).filter(|(first, _)| **first > 0);
+        let filled: Vec<(u64, u64)> = slices.map(|(first, last)| (at(*first), at(*last))).collect();
+        let gaps = filled.windows(2).map(|pair| Gap { from: pair[0].1, to: pair[1].0 }).collect();
+        (gaps, filled.first().map(|slice| slice.0))
     }
 }
 
-/// Latencies in microseconds, to three digits.
+/// The first and the last of two slices.
+fn both(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
+    match (one.0, other.0) {
+        (0, _) => other,
+        (_, 0) => one,
+        (first, second) => (first.min(second), one.1.max(other.1)),
+    }
+}
+
+/// Latencies in microseconds, to three digits. Most are short, and counted one by one.
 #[derive(Debug)]
-struct Sample(Histogram<u64>);
+struct Sample {
+    short: Vec<u64>,
+    long: Histogram<u64>,
+}
 
 impl Default for Sample {
     fn default() -> Self {
-        Sample(
-            Histogram::new_with_bounds(1, HOUR, 3).expect("three digits between 1 and an hour are in range"),
-        )
+        let long = Histogram::new_with_bounds(1, HOUR, 3);
+        Sample { short: vec![0; SHORT], long: long.expect("three digits between 1 and an hour are in range") }
     }
 }
 
 /// The longest latency told apart, in microseconds: longer ones count as an hour.
 const HOUR: u64 = 3_600_000_000;
 
+/// Latencies below this many microseconds are short.
+const SHORT: usize = 1 << 16;
+
 impl Sample {
     fn add(&mut self, invoked: &[u64], completed: u64) {
         for invoked in invoked {
-            self.0.saturating_record(completed.saturating_sub(*invoked));
+            let latency = completed.saturating_sub(*invoked);
+            match usize::try_from(latency).ok().and_then(|short| self.short.get_mut(short)) {
+                Some(count) => *count += 1,
+                None => self.long.saturating_record(latency),
+            }
         }
     }
 
-    fn percentiles(&self) -> Percentiles {
-        let at = |quantile| self.0.value_at_quantile(quantile).min(self.0.max()) * MICROSECOND;
-        if self.0.is_empty() {
+    fn join(&mut self, other: &Sample) {
+        self.short.iter_mut().zip(&other.short).for_each(|(count, more)| *count += more);
+        self.long.add(&other.long).expect("both have the same bounds");
+    }
+
+    fn percentiles(mut self) -> Percentiles {
+        for (latency, &count) in (0u64..).zip(&self.short).filter(|(_, count)| **count > 0) {
+            self.long.saturating_record_n(latency, count);
+        }
+        let at = |quantile| self.long.value_at_quantile(quantile).min(self.long.max()) * MICROSECOND;
+        if self.long.is_empty() {
             return Percentiles::default();
         }
-        Percentiles { count: self.0.len(), p50: at(0.5), p99: at(0.99), max: self.0.max() * MICROSECOND }
+        Percentiles {
+            count: self.long.len(),
+            p50: at(0.5),
+            p99: at(0.99),
+            max: self.long.max() * MICROSECOND,
+        }
     }
 }
