@@ -75,7 +75,7 @@ pub enum Op {
         /// What is handed over.
         spans: Vec<Span>,
     },
-    /// The sink holds the effect of these records.
+    /// The sink holds the effect of these records. Recorded only where there is a sink, once it has answered.
     Effect {
         /// What took effect.
         spans: Vec<Span>,
@@ -123,6 +123,16 @@ pub enum Op {
         end: Offset,
         /// Position that the reader reached; equal to `end` when the read is complete.
         reached: Offset,
+    },
+    /// The content of a group's sink was read back, in the order in which the sink holds it. The group is the reader's.
+    SinkRead {
+        /// The effects: each of one record, at the offset that the sink stored with it.
+        runs: Vec<Run>,
+    },
+    /// The reading of a group's sink came to its end.
+    SinkReadEnd {
+        /// How many effects the sink says that it holds; the reading is complete when as many were read.
+        effects: u64,
     },
     /// One record batch of a log as the wire protocol shows it: evidence, never input to a verdict by itself.
     Batch(Batch),
@@ -390,6 +400,8 @@ impl Op {
             Self::EndOffsets { .. } => "end-offsets",
             Self::FinalRead { .. } => "final-read",
             Self::FinalReadEnd { .. } => "final-read-end",
+            Self::SinkRead { .. } => "sink-read",
+            Self::SinkReadEnd { .. } => "sink-read-end",
             Self::Batch(_) => "batch",
             Self::Foreign { .. } => "foreign",
             Self::Fault { .. } => "fault",
@@ -425,6 +437,8 @@ impl Op {
             | Self::Derive { .. }
             | Self::FinalRead { .. }
             | Self::FinalReadEnd { .. }
+            | Self::SinkRead { .. }
+            | Self::SinkReadEnd { .. }
             | Self::Batch(_)
             | Self::Foreign { .. }
             | Self::Fault { .. }

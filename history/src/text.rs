@@ -43,6 +43,14 @@ impl Parsed {
     /// # Errors
     /// The first line that cannot be understood, with what to write instead.
     pub fn parse(text: &str) -> Result<Self, TextError> {
+        Self::parse_with_lines(text).map(|(parsed, _)| parsed)
+    }
+
+    /// Reads a history in its text form, and says on which line each event stands, from 1.
+    ///
+    /// # Errors
+    /// As [`Parsed::parse`].
+    pub fn parse_with_lines(text: &str) -> Result<(Self, Vec<usize>), TextError> {
         parse::history(text)
     }
 }

@@ -311,6 +311,8 @@ fn other_op() -> impl Strategy<Value = Op> {
                 Op::FinalReadEnd { isolation, log, start, end, reached }
             }
         ),
+        runs().prop_map(|runs| Op::SinkRead { runs }),
+        any::<u64>().prop_map(|effects| Op::SinkReadEnd { effects }),
         batch().prop_map(Op::Batch),
         (log_id(), offset(), foreign()).prop_map(|(log, offset, why)| Op::Foreign { log, offset, why }),
         (any::<u32>(), text(), proptest::collection::vec(text(), 0..3))
@@ -340,7 +342,7 @@ fn one_of_each() -> Vec<Op> {
         let op = any_op().new_tree(&mut runner).unwrap().current();
         found.insert(op.name(), op);
     }
-    assert_eq!(found.len(), 27, "every kind was found");
+    assert_eq!(found.len(), 29, "every kind was found");
     found.into_values().collect()
 }
 
@@ -385,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_line_never_makes_the_parser_panic(at in 0..25usize, cut in 0..60usize, with in ".{0,3}") {
+    fn a_damaged_line_never_makes_the_parser_panic(at in 0..29usize, cut in 0..60usize, with in ".{0,3}") {
         let (_, line) = examples().nth(at).unwrap();
         let cut = line.char_indices().map(|(at, _)| at).nth(cut).unwrap_or(line.len());
         let damaged = format!("{}{with}{}", &line[..cut], &line[cut..]);

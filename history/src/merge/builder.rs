@@ -52,6 +52,8 @@ pub struct Builder<W> {
     txn_ids: HashMap<String, u32>,
     rows: BTreeMap<Process, RowStream>,
     positions: HashMap<Process, Progress>,
+    /// Questions without an answer, by what was asked, of operations that are kept as rows.
+    asked: HashMap<(Process, &'static str), u32>,
     /// Records in a chunk.
     chunk: usize,
 }
@@ -99,6 +101,7 @@ impl<W: Write> Builder<W> {
             txn_ids: HashMap::new(),
             rows: BTreeMap::new(),
             positions: HashMap::new(),
+            asked: HashMap::new(),
             chunk: chunk.clamp(1, CHUNK_RECORDS),
         })
     }
@@ -197,8 +200,25 @@ impl<W: Write> Builder<W> {
                 let taken = self.txns.get_mut(&process).is_some_and(|stream| stream.sent(phase, positions));
                 if taken { Ok(()) } else { self.row(recorder, event) }
             }
+            (Op::Effect { spans }, _) => {
+                spans.iter().try_for_each(|span| self.check_span(span))?;
+                self.row(recorder, event)
+            }
+            (Op::SinkRead { runs }, _) => {
+                runs.iter().try_for_each(|run| check_run(run).and_then(|()| self.name(run.log).map(drop)))?;
+                self.row(recorder, event)
+            }
             _ => self.row(recorder, event),
         }
+    }
+
+    /// A span must be one, of a log that is known.
+    fn check_span(&self, span: &Span) -> Result<(), Contradiction> {
+        self.name(span.log)?;
+        if span.first > span.last || span.first.0 < 0 || span.last.0 == i64::MAX {
+            return Err(impossible(format!("a span from {} to {}", span.first, span.last)));
+        }
+        Ok(())
     }
 
     /// Takes consecutive sends of a process to a log.
@@ -327,10 +347,7 @@ impl<W: Write> Builder<W> {
         self.facts.processes.entry(process).or_default().hands_over = true;
         let mut others = Vec::new();
         for &span in spans {
-            self.name(span.log)?;
-            if span.first > span.last || span.first.0 < 0 || span.last.0 == i64::MAX {
-                return Err(impossible(format!("a span from {} to {}", span.first, span.last)).into());
-            }
+            self.check_span(&span)?;
             let stream = self.polls.get_mut(&(process, span.log));
             if !stream.is_some_and(|stream| stream.handed_over(span, ceil(time))) {
                 others.push(span);
@@ -386,6 +403,9 @@ impl<W: Write> Builder<W> {
     }
 
     fn row(&mut self, recorder: Process, event: Event) -> Result<(), Trouble> {
+        if !event.op.is_moment() {
+            self.pair(&event)?;
+        }
         if let Op::Open(identity) = &event.op {
             self.facts.processes.entry(event.process).or_default().identity = identity.clone();
         }
@@ -397,6 +417,19 @@ impl<W: Write> Builder<W> {
             self.finish_polls(event.process, log)?;
         }
         self.rows.entry(recorder).or_default().push(recorder, event, &mut self.out)
+    }
+
+    /// Checks that an answer was asked for. Several questions of one kind may be open (asynchronous commits).
+    fn pair(&mut self, event: &Event) -> Result<(), Contradiction> {
+        let (process, what) = (event.process, event.op.name());
+        let open = self.asked.entry((process, what)).or_default();
+        match event.phase {
+            Phase::Invoke => *open += 1,
+            Phase::Complete(_) => {
+                *open = open.checked_sub(1).ok_or(Contradiction::AnswerWithoutQuestion { process, what })?;
+            }
+        }
+        Ok(())
     }
 
     fn final_read_end(&mut self, end: FinalReadEnd) -> Result<(), Contradiction> {

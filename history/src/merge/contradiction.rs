@@ -110,6 +110,14 @@ pub enum Contradiction {
         /// Whose poll.
         process: Process,
     },
+    /// Something else was completed that was never invoked, or completed once more.
+    #[error("process {process} completed a {what} that it had not invoked, or a second time")]
+    AnswerWithoutQuestion {
+        /// Whose.
+        process: Process,
+        /// The operation.
+        what: &'static str,
+    },
     /// A process invoked something before the same was completed.
     #[error("process {process} invoked a poll while another was open")]
     PollWithinPoll {
@@ -171,6 +179,48 @@ pub enum Contradiction {
         /// What.
         what: String,
     },
+}
+
+impl Contradiction {
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(&self) -> &'static str {
+        match self {
+            Self::CompletionWithoutInvocation { .. }
+            | Self::PollWithoutInvocation { .. }
+            | Self::EndWithoutInvocation { .. }
+            | Self::AnswerWithoutQuestion { .. } => {
+                "record the invocation before the call is made, to the same log and with the same value"
+            }
+            Self::EndWithoutTransaction { .. } => {
+                "record begin-txn before the records of the transaction are sent"
+            }
+            Self::CompletedTwice { .. } => "keep the first completion: an operation ends once",
+            Self::SentAgain { .. } => {
+                "give each record a sequence number of its own, counting up; a record that the application sends \
+                 again is a new one"
+            }
+            Self::ForeignValue { .. } => "a process sends values that carry its own number",
+            Self::TimeWentBack { .. } => {
+                "take all times from one monotonic clock, that of an invocation before the call and that of a \
+                 completion after it"
+            }
+            Self::PollWithinPoll { .. } => {
+                "record what a poll returned, nothing if need be, before the next one"
+            }
+            Self::FinalReadWentBack { .. } => {
+                "list what the final read found in the order of offsets, each once"
+            }
+            Self::TwoFinalReads { .. } => "keep one final read of each log at each isolation level",
+            Self::TwoJournals { .. } => {
+                "give each incarnation of a client a process number and a journal of its own"
+            }
+            Self::TwoRuns { .. } => "check the journals of each run by themselves",
+            Self::UnknownLog { .. } => "name every log before it is used",
+            Self::TooManyLogs => "split the history by topic",
+            Self::Impossible { .. } => "correct the numbers",
+        }
+    }
 }
 
 impl Trouble {

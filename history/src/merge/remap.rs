@@ -27,7 +27,7 @@ pub(super) fn op(op: &mut Op, global: Global<'_>) -> Result<(), Contradiction> {
                 *log = global(*log)?;
             }
         }
-        Op::Poll { runs } | Op::FinalRead { runs, .. } => {
+        Op::Poll { runs } | Op::FinalRead { runs, .. } | Op::SinkRead { runs } => {
             for run in runs {
                 run.log = global(run.log)?;
             }
@@ -51,6 +51,7 @@ pub(super) fn op(op: &mut Op, global: Global<'_>) -> Result<(), Contradiction> {
         | Op::BeginTxn { .. }
         | Op::CommitTxn
         | Op::AbortTxn
+        | Op::SinkReadEnd { .. }
         | Op::Fault { .. }
         | Op::Heal { .. }
         | Op::Phase { .. } => {}

@@ -16,7 +16,7 @@ use crate::op::{
 };
 
 /// Every operation with one way to write it.
-const EXAMPLES: [(&str, &str); 27] = [
+const EXAMPLES: [(&str, &str); 29] = [
     ("open", "0 p1 open producer name=shop[0] family=librdkafka version=2.12.1 group=g"),
     ("close", "9 p1 close"),
     ("crash", "9 p1 crash \"killed by SIGKILL\""),
@@ -38,6 +38,8 @@ const EXAMPLES: [(&str, &str); 27] = [
     ("end-offsets", "1..2 p2 end-offsets t/0 @15"),
     ("final-read", "20 p3 final-read t/0 p1:7..9 @12 end=15 isolation=read_committed"),
     ("final-read-end", "20 p3 final-read-end t/0 start=0 end=15 reached=15"),
+    ("sink-read", "21 p4 sink-read t/0 p1:7..9 @12 t/1 p1:3 @0"),
+    ("sink-read-end", "21 p4 sink-read-end effects=4"),
     ("batch", "20 p3 batch t/0 @12..14 leader-epoch=4 producer-id=1000 producer-epoch=0 base-sequence=0"),
     ("foreign", "20 p3 foreign t/0 @15 misrouted p1:10 t/1"),
     ("fault", "6 harness fault 0 \"kill the leader of t/0\" b1"),
@@ -56,20 +58,24 @@ pub fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
     EXAMPLES.into_iter()
 }
 
-/// Reads a whole history.
-pub(super) fn history(text: &str) -> Result<Parsed, TextError> {
+/// Reads a whole history; returns the line of each event too.
+pub(super) fn history(text: &str) -> Result<(Parsed, Vec<usize>), TextError> {
     let mut parser = Parser::default();
+    let mut lines = Vec::new();
     for (index, line) in text.split('\n').enumerate() {
         let understood = token::tokens(line).and_then(|tokens| parser.line(tokens));
         understood.map_err(|Problem { cause, fix }| {
             let fix = if fix.is_empty() { format!("a line is {LINE}") } else { fix };
             TextError { line: index + 1, cause, fix }
         })?;
+        lines.resize(parser.events.len(), index + 1);
     }
-    let Parser { logs, mut events, .. } = parser;
+    let Parser { logs, events, .. } = parser;
+    let mut events: Vec<(Event, usize)> = events.into_iter().zip(lines).collect();
     // Stable: lines of equal time stay as they stand.
-    events.sort_by_key(|event: &Event| event.time);
-    Ok(Parsed { logs, events })
+    events.sort_by_key(|(event, _)| event.time);
+    let (events, lines) = events.into_iter().unzip();
+    Ok((Parsed { logs, events }, lines))
 }
 
 #[derive(Default)]
@@ -259,6 +265,11 @@ impl Parser {
                 Op::FinalRead { isolation: isolation(arguments)?, runs: self.runs(process, arguments)? }
             }
             "final-read-end" => self.final_read_end(arguments)?,
+            "sink-read" => Op::SinkRead { runs: self.runs(process, arguments)? },
+            "sink-read-end" => {
+                let effects = arguments.number("effects")?;
+                Op::SinkReadEnd { effects: effects.ok_or_else(|| Problem::shape("effects= is missing"))? }
+            }
             "batch" => Op::Batch(self.batch(arguments)?),
             "foreign" => self.foreign(process, arguments)?,
             "fault" => fault(arguments)?,
@@ -450,6 +461,8 @@ fn asked(op: &Op) -> Op {
         | Op::CommitOffsets { .. }
         | Op::FinalRead { .. }
         | Op::FinalReadEnd { .. }
+        | Op::SinkRead { .. }
+        | Op::SinkReadEnd { .. }
         | Op::Batch(_)
         | Op::Foreign { .. }
         | Op::Fault { .. }

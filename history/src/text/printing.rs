@@ -124,7 +124,8 @@ impl Line<'_> {
             Op::Assigned(assignment) | Op::Revoked(assignment) | Op::Lost(assignment) => {
                 self.assignment(assignment)
             }
-            Op::Poll { runs } => self.runs(runs),
+            Op::Poll { runs } | Op::SinkRead { runs } => self.runs(runs),
+            Op::SinkReadEnd { effects } => self.pair("effects", Some(effects)),
             Op::Seek { log, offset } => {
                 self.log(*log)?;
                 write!(self.text, " @{offset}")
