@@ -13,10 +13,12 @@
 //! |---|---|
 //! | `undelivered` | records of the committed log, for each group |
 //! | `redelivered` | deliveries beyond the first, for each group; the cause is that of the later of two in time |
+//! | `offset-regression` | fetches that read a committed position back too low |
 //! | `poll-skip`, `nonmonotonic-poll` | steps from one polled record to the next within one segment |
 
 pub(crate) mod cause;
 pub(crate) mod context;
-mod coverage;
+pub(crate) mod coverage;
 pub(crate) mod piece;
+pub(crate) mod positions;
 pub(crate) mod sweep;

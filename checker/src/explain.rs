@@ -171,13 +171,38 @@ fn headline(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> String {
                 if n == 1 { "s" } else { "ve" }
             )
         }
-        Anomaly::LostEffect
-        | Anomaly::DuplicateEffect
-        | Anomaly::PhantomEffect
-        | Anomaly::MisorderedEffect
-        | Anomaly::ZombieEffect
-        | Anomaly::OffsetRegression
-        | Anomaly::Stall => {
+        Anomaly::LostEffect => format!(
+            "{number} committed record{s} of {logs} {} no effect in the sink of {}, which went past {}",
+            if n == 1 { "has" } else { "have" },
+            groups(tally),
+            if n == 1 { "it" } else { "them" }
+        ),
+        Anomaly::DuplicateEffect => {
+            format!(
+                "{number} effect{s} in the sink of {} repeat{} one of the same record of {logs}",
+                groups(tally),
+                third(n)
+            )
+        }
+        Anomaly::PhantomEffect => format!(
+            "{number} effect{s} in the sink of {} {is} of a record that {logs} do{} not hold",
+            groups(tally),
+            if tally.logs.len() == 1 { "es" } else { "" }
+        ),
+        Anomaly::MisorderedEffect => format!(
+            "{number} record{s} of {logs} took effect in the sink of {} only after a later record had",
+            groups(tally)
+        ),
+        Anomaly::ZombieEffect => format!(
+            "{number} effect{s} of records of {logs} {} made in {} by a member after another had taken over",
+            was(n),
+            groups(tally)
+        ),
+        Anomaly::OffsetRegression => format!(
+            "{number} time{s} the committed position of {} in {logs} was read back lower than it had been, without a commit of the lower one",
+            groups(tally)
+        ),
+        Anomaly::Stall => {
             format!("{number} instance{s} of {} in {logs}", anomaly.name().replace('-', " "))
         }
     }

@@ -26,6 +26,8 @@ pub struct Findings {
     pub counts: Counts,
     /// What each group was handed.
     pub groups: BTreeMap<String, GroupCounts>,
+    /// What each group's sink holds, for groups that have one.
+    pub sinks: BTreeMap<String, SinkCounts>,
     /// What was seen of each log.
     pub logs: BTreeMap<LogId, LogCounts>,
     /// How transactions ended.
@@ -188,6 +190,38 @@ pub enum Sighting {
         next: Offset,
         /// When the commit was acknowledged.
         time: Nanos,
+    },
+    /// The group's committed position was read back.
+    Fetched {
+        /// By whom.
+        process: Process,
+        /// The next offset to read.
+        next: Offset,
+        /// When the answer came.
+        time: Nanos,
+    },
+    /// The sink acknowledged the effect of a record.
+    Effected {
+        /// To whom.
+        process: Process,
+        /// Offset of the record.
+        offset: Offset,
+        /// When.
+        time: Nanos,
+    },
+    /// The sink was found to hold the effect of a record.
+    InSink {
+        /// The record's value, as the sink stored it.
+        value: Value,
+        /// Its offset, likewise.
+        offset: Offset,
+        /// Its place among the sink's effects, from 0.
+        place: u64,
+    },
+    /// The sink was read to its end and no effect of a record was found.
+    NotInSink {
+        /// Offset of the record.
+        offset: Offset,
     },
     /// An end offset was read.
     EndRead {
@@ -384,6 +418,24 @@ pub struct TransactionCounts {
     pub logs_not_read: u64,
 }
 
+/// What one group's sink holds, over all logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SinkCounts {
+    /// Effects judged: those that were found where the sink was read back, else those that it acknowledged.
+    pub effects: u64,
+    /// Records of the committed log with at least one of them.
+    pub distinct: u64,
+    /// Records that the group drained past, without a known effect, of which a member died (or was never answered)
+    /// while it may have made one.
+    pub unknown: u64,
+    /// Records of the committed log at or above the position that the group drained to, without an effect.
+    pub not_drained: u64,
+    /// Whether the sink was read back to its end.
+    pub read_back: bool,
+    /// Whether it was read back in part, which proves nothing.
+    pub read_in_part: bool,
+}
+
 /// What was seen of one log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogCounts {
@@ -427,6 +479,9 @@ impl Findings {
         self.counts.add(&later.counts);
         for (group, counts) in later.groups {
             self.groups.entry(group).or_default().add(&counts);
+        }
+        for (group, counts) in later.sinks {
+            self.sinks.entry(group).or_default().add(&counts);
         }
         self.logs.extend(later.logs);
         self.transactions.add(&later.transactions);
@@ -515,5 +570,16 @@ impl GroupCounts {
         self.records_hand_over |= other.records_hand_over;
         self.distinct += other.distinct;
         self.not_drained += other.not_drained;
+    }
+}
+
+impl SinkCounts {
+    fn add(&mut self, other: &SinkCounts) {
+        self.effects += other.effects;
+        self.distinct += other.distinct;
+        self.unknown += other.unknown;
+        self.not_drained += other.not_drained;
+        self.read_back |= other.read_back;
+        self.read_in_part |= other.read_in_part;
     }
 }

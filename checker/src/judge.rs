@@ -109,6 +109,7 @@ fn worst<'a>(reasons: impl Iterator<Item = &'a Reason>) -> Judgement {
         | ReasonKind::FaultWithoutEffect
         | ReasonKind::NotExercised
         | ReasonKind::NotDrained
+        | ReasonKind::EffectsUnknown
         | ReasonKind::TornJournal => Judgement::Unknown,
     };
     reasons.map(weigh).max().unwrap_or(Judgement::Valid)
@@ -126,7 +127,7 @@ fn stages_of(findings: &Findings, question: &Question) -> BTreeSet<Stage> {
     if !findings.groups.is_empty() || !question.groups.is_empty() || question.claim.names(Stage::Delivery) {
         stages.insert(Stage::Delivery);
     }
-    if question.claim.names(Stage::Effect) {
+    if !findings.sinks.is_empty() || question.claim.names(Stage::Effect) {
         stages.insert(Stage::Effect);
     }
     stages.extend(findings.anomalies.keys().map(|anomaly| anomaly.entry().stage));
@@ -240,7 +241,15 @@ fn summary(stage: Stage, findings: &Findings, timeline: &Timeline) -> String {
                 if crashes == 1 { "" } else { "es" },
             )
         }
-        Stage::Effect => "no effects were recorded".to_owned(),
+        Stage::Effect if findings.sinks.is_empty() => "no sink was recorded".to_owned(),
+        Stage::Effect => format!(
+            "{} of {} committed records without an effect, {} of {} effects repeated and {} of no committed record",
+            count(Anomaly::LostEffect),
+            thousands(findings.counts.in_log),
+            count(Anomaly::DuplicateEffect),
+            thousands(findings.sinks.values().map(|sink| sink.effects).sum()),
+            count(Anomaly::PhantomEffect),
+        ),
         Stage::Liveness => format!("{} stalls", count(Anomaly::Stall)),
     }
 }

@@ -22,3 +22,4 @@ pub mod verdict;
 pub mod witness;
 
 mod delivery;
+mod effect;

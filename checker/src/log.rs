@@ -35,6 +35,7 @@ use self::resolve::Resolution;
 use self::truth::{Truth, truth_of};
 use crate::delivery::context::Context;
 use crate::delivery::sweep::{Claim, Judges, Sweep};
+use crate::effect;
 use crate::findings::{Findings, LogCounts};
 
 /// Checks the log stage and the delivery stage of a history.
@@ -99,18 +100,19 @@ fn one_log<'h>(
     let committed = Truth::complete(history, log, Isolation::ReadCommitted);
     let mut matching = Matching::new(history, senders, log)?;
     let gaps = if context.transactional { Judges::NoGaps } else { Judges::Everything };
-    let Swept { findings: swept, claims, may_agree, in_log } = match committed {
+    let Swept { findings: swept, claims, misread, may_agree, in_log } = match &committed {
         // What groups must be delivered is what a committed reader sees; whether it exists, what anybody sees.
-        Some(committed) if truth.isolation != Isolation::ReadCommitted && !truth.equals(&committed) => {
+        Some(committed) if truth.isolation != Isolation::ReadCommitted && !truth.equals(committed) => {
             matching.keep_strays = true;
             let mut agreement = Sweep::new(history, context, log, Judges::Agreement, committed.entries());
             let in_log = pass(&truth, &mut agreement, Some(&mut matching))?;
             let mut delivery = Sweep::new(history, context, log, Judges::Everything, polls);
-            pass(&committed, &mut delivery, None)?;
+            pass(committed, &mut delivery, None)?;
             let (_, mut claims) = agreement.finish()?;
             let (findings, polled) = delivery.finish()?;
+            let misread = misread(context, &polled);
             claims.extend(polled);
-            Swept { findings, claims, may_agree: true, in_log }
+            Swept { findings, claims, misread, may_agree: true, in_log }
         }
         Some(_) => sweep(history, context, (log, Judges::Everything, polls), (&truth, &mut matching))?,
         None => sweep(history, context, (log, gaps, polls), (&truth, &mut matching))?,
@@ -125,6 +127,11 @@ fn one_log<'h>(
     let mut all = matching.findings;
     all.append(findings);
     all.append(swept);
+    all.append(context.positions.regressions(&context.groups, log));
+    if !context.sinks.is_empty() {
+        let reference = committed.as_ref().unwrap_or(&truth);
+        all.append(effect::judge(history, context, log, (reference, &misread))?);
+    }
     all.counts.in_log = in_log;
     count(history, log, &truth, &mut all);
     Ok(OneLog { findings: all, strays: matching.strays })
@@ -136,6 +143,8 @@ struct Swept {
     findings: Findings,
     /// What was read and is not in the log at that place.
     claims: Vec<Claim>,
+    /// Of these: what members that made effects polled and a committed reader does not see there.
+    misread: Vec<Claim>,
     /// Whether it may be after all, because it was compared with another truth.
     may_agree: bool,
     /// Records that the log holds.
@@ -151,7 +160,13 @@ fn sweep<'h>(
     let mut sweep = Sweep::new(history, context, log, judges, polls);
     let in_log = pass(truth, &mut sweep, Some(matching))?;
     let (findings, claims) = sweep.finish()?;
-    Ok(Swept { findings, claims, may_agree: false, in_log })
+    let misread = misread(context, &claims);
+    Ok(Swept { findings, claims, misread, may_agree: false, in_log })
+}
+
+/// What members that made effects polled and the log does not hold.
+fn misread(context: &Context, claims: &[Claim]) -> Vec<Claim> {
+    claims.iter().filter(|claim| context.sinks.acts(claim.reader)).copied().collect()
 }
 
 /// Reads a log once; returns how many records it holds.

@@ -28,6 +28,13 @@ pub struct Question {
     pub faults: Vec<String>,
     /// Consumer groups that took part and must have handed records over.
     pub groups: BTreeSet<String>,
+    /// Whether the last polls stand for the end of the logs, as in histories recorded elsewhere, which have no independent
+    /// final read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub polls_are_the_end: bool,
+    /// Whether nobody claimed this: it is the strictest there is, and what it speaks of need not have happened.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub claimed_by_default: bool,
     /// What must have happened at least once for the claim to have been at risk.
     pub exercises: BTreeSet<Exercise>,
     /// What was in effect.

@@ -147,6 +147,8 @@ impl Timeline {
             | Op::EndOffsets { .. }
             | Op::FinalRead { .. }
             | Op::FinalReadEnd { .. }
+            | Op::SinkRead { .. }
+            | Op::SinkReadEnd { .. }
             | Op::Batch(_)
             | Op::Foreign { .. } => {}
         }

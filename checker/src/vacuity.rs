@@ -30,7 +30,7 @@ pub fn reasons(
     reasons.extend(question.exercises.iter().filter_map(|exercise| not_exercised(*exercise, timeline)));
     reasons.extend(delivery(findings, question));
     reasons.extend(transactions(findings, timeline, question));
-    reasons.extend(effect(question));
+    reasons.extend(effects(findings, question));
     reasons
 }
 
@@ -66,7 +66,7 @@ fn no_warm_up(timeline: &Timeline, question: &Question) -> Option<Reason> {
 fn final_read(findings: &Findings, question: &Question) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let short = findings.counts.logs_not_read_to_the_end;
-    if short > 0 {
+    if short > 0 && !question.polls_are_the_end {
         let text =
             format!("the final read did not reach the end of {short} of {} logs", findings.counts.logs);
         reasons.push(reason(ReasonKind::IncompleteFinalRead, Some(Stage::Log), text));
@@ -157,6 +157,7 @@ fn transactions(findings: &Findings, timeline: &Timeline, question: &Question) -
     let mut reasons = Vec::new();
     let claims = |stage: Stage| question.claim.stage(stage).properties.contains(&Property::Transactional);
     let stage = match (claims(Stage::Log), claims(Stage::Delivery)) {
+        _ if question.claimed_by_default || question.polls_are_the_end => return reasons,
         (false, false) => return reasons,
         (true, _) => Stage::Log,
         (false, true) => Stage::Delivery,
@@ -189,10 +190,42 @@ fn transactions(findings: &Findings, timeline: &Timeline, question: &Question) -
     reasons
 }
 
-/// Effects are claimed by name and none is recorded.
-fn effect(question: &Question) -> Option<Reason> {
-    question.claim.names(Stage::Effect).then(|| {
+/// Effects are claimed and none is recorded, or it is not known what became of them.
+fn effects(findings: &Findings, question: &Question) -> Vec<Reason> {
+    let stage = Some(Stage::Effect);
+    let mut reasons = Vec::new();
+    if question.claim.names(Stage::Effect) && findings.sinks.is_empty() {
         let text = "effects are claimed and the history holds none".to_owned();
-        reason(ReasonKind::NotExercised, Some(Stage::Effect), text)
-    })
+        reasons.push(reason(ReasonKind::NotExercised, stage, text));
+    }
+    if question.claim.stage(Stage::Effect).level.is_none() {
+        return reasons;
+    }
+    let must_be_there = question.claim.forbidden(Stage::Effect).contains(&Anomaly::LostEffect);
+    for (group, sink) in &findings.sinks {
+        let mut say = |kind, text| reasons.push(reason(kind, stage, text));
+        if sink.effects == 0 && !question.claimed_by_default {
+            say(ReasonKind::NotExercised, format!("the sink of group {group} holds no effect"));
+        }
+        if sink.read_in_part {
+            let text = format!("the sink of group {group} was read back, but not to its end");
+            say(ReasonKind::EffectsUnknown, text);
+        }
+        if must_be_there && sink.unknown > 0 {
+            let text = format!(
+                "{} records of group {group} may have taken effect or not: the sink never answered, and was not read \
+                 back",
+                thousands(sink.unknown)
+            );
+            say(ReasonKind::EffectsUnknown, text);
+        }
+        if must_be_there && sink.not_drained > 0 {
+            let text = format!(
+                "the sink of group {group} stopped before the end of its logs: {} records lie above its positions",
+                thousands(sink.not_drained)
+            );
+            say(ReasonKind::NotDrained, text);
+        }
+    }
+    reasons
 }

@@ -103,8 +103,10 @@ pub enum ReasonKind {
     FaultWithoutEffect,
     /// Something that the claim speaks of was never exercised.
     NotExercised,
-    /// A group did not drain to the end of its logs.
+    /// A group, or its sink, did not drain to the end of its logs.
     NotDrained,
+    /// Effects that were asked for and never answered, and a sink that was not read back, or only in part.
+    EffectsUnknown,
     /// A journal ended in the middle although its process was not killed by the plan.
     TornJournal,
 }

@@ -4,6 +4,7 @@
 
 use history::ids::{Nanos, Offset, Process, Value};
 
+use crate::anomaly::Anomaly;
 use crate::findings::{Finding, Sighting, TxnStep};
 use crate::scene::Scene;
 use crate::verdict::{Witness, WitnessEvent};
@@ -24,6 +25,9 @@ pub fn witness(finding: &Finding, scene: &Scene<'_>) -> Witness {
 
 /// What the finding is about: `3:17 to 3:116 of shop[0] (100 records) in orders/0 at offsets 1234 to 1333`.
 fn subject(finding: &Finding, scene: &Scene<'_>) -> String {
+    if let (Anomaly::OffsetRegression, Some(group)) = (finding.anomaly, &finding.group) {
+        return format!("the committed position of group {group} in {}", scene.log(finding.log));
+    }
     let mut text = match (finding.first, finding.last) {
         (Some(first), Some(last)) if last != first => format!("{first} to {}", scene.value(last)),
         (Some(first), Some(_) | None) => scene.value(first),
@@ -43,7 +47,8 @@ fn subject(finding: &Finding, scene: &Scene<'_>) -> String {
 }
 
 /// One sighting in words.
-fn phrase(sighting: &Sighting, scene: &Scene<'_>) -> String {
+#[expect(clippy::too_many_lines, reason = "a flat list: one phrase for each kind of sighting")]
+pub(crate) fn phrase(sighting: &Sighting, scene: &Scene<'_>) -> String {
     let at = |time: Nanos| scene.timeline.seconds(time);
     match sighting {
         Sighting::Sent { value, time } => format!("{value} sent at {}", at(*time)),
@@ -83,6 +88,25 @@ fn phrase(sighting: &Sighting, scene: &Scene<'_>) -> String {
         Sighting::Committed { process, next, time } => {
             format!("{} committed position {next} at {}", scene.process(*process), at(*time))
         }
+        Sighting::Fetched { process, next, time } => {
+            format!("{} read back the committed position {next} at {}", scene.process(*process), at(*time))
+        }
+        Sighting::Effected { process, offset, time } => {
+            let process = scene.process(*process);
+            format!(
+                "{process} was told by the sink at {} that it holds the effect of offset {offset}",
+                at(*time)
+            )
+        }
+        Sighting::InSink { value, offset, place } => {
+            format!(
+                "the sink holds the effect of {value} at offset {offset} as number {}",
+                thousands(*place + 1)
+            )
+        }
+        Sighting::NotInSink { offset } => {
+            format!("the sink was read to its end and holds no effect of offset {offset}")
+        }
         Sighting::EndRead { process, end, invoked, returned } => {
             let (process, from, to) = (scene.process(*process), at(*invoked), at(*returned));
             format!("{process} read the end offset {end} between {from} and {to}")
@@ -102,7 +126,7 @@ fn phrase(sighting: &Sighting, scene: &Scene<'_>) -> String {
 }
 
 /// A step of a transaction in words.
-fn step_words(step: TxnStep, name: &str, at: &str) -> String {
+pub(crate) fn step_words(step: TxnStep, name: &str, at: &str) -> String {
     match step {
         TxnStep::Granted => format!("{name}: the id was granted{at}"),
         TxnStep::Began => format!("{name} began{at}"),
@@ -159,6 +183,10 @@ impl Sighting {
             Sighting::Sought { .. } => "sought",
             Sighting::Crashed { .. } => "crashed",
             Sighting::Committed { .. } => "committed",
+            Sighting::Fetched { .. } => "fetched",
+            Sighting::Effected { .. } => "effect",
+            Sighting::InSink { .. } => "in-sink",
+            Sighting::NotInSink { .. } => "not-in-sink",
             Sighting::EndRead { .. } => "end-read",
             Sighting::InOtherLog { .. } => "in-other-log",
             Sighting::Transaction { .. } => "transaction",
@@ -179,6 +207,8 @@ impl Sighting {
             | Sighting::Sought { time, .. }
             | Sighting::Crashed { time, .. }
             | Sighting::Committed { time, .. }
+            | Sighting::Fetched { time, .. }
+            | Sighting::Effected { time, .. }
             | Sighting::EndRead { returned: time, .. } => Some(*time),
             Sighting::Unknown { time, .. } | Sighting::Transaction { time, .. } => *time,
             Sighting::InLog { .. }
@@ -186,6 +216,8 @@ impl Sighting {
             | Sighting::Dependency { .. }
             | Sighting::NotInLog { .. }
             | Sighting::ReadUpTo { .. }
+            | Sighting::InSink { .. }
+            | Sighting::NotInSink { .. }
             | Sighting::Foreign { .. } => None,
         }
     }
@@ -203,6 +235,8 @@ impl Sighting {
             | Sighting::Sought { process, .. }
             | Sighting::Crashed { process, .. }
             | Sighting::Committed { process, .. }
+            | Sighting::Fetched { process, .. }
+            | Sighting::Effected { process, .. }
             | Sighting::EndRead { process, .. }
             | Sighting::Transaction { process, .. } => Some(*process),
             Sighting::InLog { .. }
@@ -210,6 +244,8 @@ impl Sighting {
             | Sighting::Dependency { .. }
             | Sighting::NotInLog { .. }
             | Sighting::ReadUpTo { .. }
+            | Sighting::InSink { .. }
+            | Sighting::NotInSink { .. }
             | Sighting::Foreign { .. } => None,
         }
     }
@@ -224,6 +260,10 @@ impl Sighting {
             | Sighting::HandedOver { offset, .. }
             | Sighting::Sought { offset, .. }
             | Sighting::Committed { next: offset, .. }
+            | Sighting::Fetched { next: offset, .. }
+            | Sighting::Effected { offset, .. }
+            | Sighting::InSink { offset, .. }
+            | Sighting::NotInSink { offset }
             | Sighting::EndRead { end: offset, .. }
             | Sighting::ReadUpTo { reached: offset, .. }
             | Sighting::Foreign { offset, .. } => Some(*offset),
@@ -248,6 +288,7 @@ impl Sighting {
             | Sighting::Unknown { value, .. }
             | Sighting::InLog { value, .. }
             | Sighting::InOtherLog { value, .. }
+            | Sighting::InSink { value, .. }
             | Sighting::Polled { value, .. } => Some(*value),
             Sighting::NotInLog { .. }
             | Sighting::Transaction { .. }
@@ -258,6 +299,9 @@ impl Sighting {
             | Sighting::Sought { .. }
             | Sighting::Crashed { .. }
             | Sighting::Committed { .. }
+            | Sighting::Fetched { .. }
+            | Sighting::Effected { .. }
+            | Sighting::NotInSink { .. }
             | Sighting::EndRead { .. }
             | Sighting::Foreign { .. } => None,
         }

@@ -37,6 +37,15 @@ impl ExitCode {
         }
     }
 
+    /// The code that a judgement without expectations stands for.
+    pub fn of_judgement(judgement: Judgement) -> ExitCode {
+        match judgement {
+            Judgement::Valid => ExitCode::Met,
+            Judgement::Unknown => ExitCode::Unknown,
+            Judgement::Invalid => ExitCode::Violated,
+        }
+    }
+
     /// The code of several verdicts together: violated outranks unknown, unknown outranks met.
     pub fn worst(self, other: ExitCode) -> ExitCode {
         let rank = |code: ExitCode| match code {

@@ -67,11 +67,7 @@ pub(super) static OFFSET_REGRESSION: Entry = Entry {
     name: "offset-regression",
     stage: Stage::Delivery,
     definition: "A committed position, once acknowledged, is later read back lower without a commit of the lower one in between: the register (group, log) is not linearizable.",
-    example: "\
-1..2 p2 commit-offsets sync t/0 @5
-3 p2 crash
-4..5 p3 fetch-committed t/0 @2
-",
+    example: include_str!("../../tests/vectors/offset-regression/smallest.history"),
     brings: &[Anomaly::Redelivered],
     cause: "The coordinator failed over to a replica of __consumer_offsets without the commit; committed offsets expired.",
     permitted_by: "offsets.topic.replication.factor=1; min.insync.replicas=1 on the brokers",

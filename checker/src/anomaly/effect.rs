@@ -10,12 +10,8 @@ pub(super) static LOST_EFFECT: Entry = Entry {
     anomaly: Anomaly::LostEffect,
     name: "lost-effect",
     stage: Stage::Effect,
-    definition: "A committed record without an effect in the sink although the group drained past it.",
-    example: "\
-1..2 p2 poll t/0 p1:0 @0
-3..4 p2 commit-offsets sync t/0 @1
-5 p2 crash                              # and no effect of t/0 @0 in the sink
-",
+    definition: "A committed record without an effect in the sink although the group drained past it: its committed position, or a later effect, lies behind. Where a member died before the sink answered and the sink was not read back, it is unknown and not lost.",
+    example: include_str!("../../tests/vectors/lost-effect/smallest.history"),
     brings: &[],
     cause: "The position was committed before the sink held the effect, and the consumer died in between.",
     permitted_by: "committing before the effect; auto-commit with asynchronous processing",
@@ -28,14 +24,8 @@ pub(super) static DUPLICATE_EFFECT: Entry = Entry {
     anomaly: Anomaly::DuplicateEffect,
     name: "duplicate-effect",
     stage: Stage::Effect,
-    definition: "One record with two or more effects in the sink.",
-    example: "\
-1..2 p2 poll t/0 p1:0 @0
-3 p2 effect t/0 @0
-4 p2 crash                              # before its position was committed
-5..6 p3 poll t/0 p1:0 @0
-7 p3 effect t/0 @0
-",
+    definition: "One record with two or more effects in the sink: as the sink was read back, or, where it was not, as it acknowledged them.",
+    example: include_str!("../../tests/vectors/duplicate-effect/smallest.history"),
     brings: &[],
     cause: "The consumer died between the effect and the commit of its position; a zombie wrote beside its successor.",
     permitted_by: "committing after the effect with a sink that is neither idempotent nor checks the expected position",
@@ -48,12 +38,8 @@ pub(super) static PHANTOM_EFFECT: Entry = Entry {
     anomaly: Anomaly::PhantomEffect,
     name: "phantom-effect",
     stage: Stage::Effect,
-    definition: "An effect in the sink of a record that is not in the committed log.",
-    example: "\
-1..2 p2 poll t/0 p1:0 @0
-3 p2 effect t/0 @0
-9 p4 final-read-end t/0 end=0           # the log was truncated
-",
+    definition: "An effect in the sink of a record that is not in the committed log at its offset.",
+    example: include_str!("../../tests/vectors/phantom-effect/smallest.history"),
     brings: &[],
     cause: "An aborted transaction's record was processed, or the log was truncated after the record had been processed.",
     permitted_by: "isolation.level=read_uncommitted; the settings that permit lost-write",
@@ -66,12 +52,8 @@ pub(super) static MISORDERED_EFFECT: Entry = Entry {
     anomaly: Anomaly::MisorderedEffect,
     name: "misordered-effect",
     stage: Stage::Effect,
-    definition: "Effects of records of one log in another order than the log's.",
-    example: "\
-1..2 p2 poll t/0 p1:0..1 @0
-3 p2 effect t/0 @1
-4 p2 effect t/0 @0
-",
+    definition: "A record whose first effect came surely after the first effect of a later record of its log.",
+    example: include_str!("../../tests/vectors/misordered-effect/smallest.history"),
     brings: &[],
     cause: "Records of one partition processed by several threads; a zombie's late effect.",
     permitted_by: "processing in parallel without a queue for each partition",
@@ -84,13 +66,8 @@ pub(super) static ZOMBIE_EFFECT: Entry = Entry {
     anomaly: Anomaly::ZombieEffect,
     name: "zombie-effect",
     stage: Stage::Effect,
-    definition: "An effect made by a member after its assignment had ended and another member had taken over.",
-    example: "\
-0 p2 assigned t/0 generation=1
-1..2 p2 poll t/0 p1:0 @0
-3 p3 assigned t/0 generation=2          # p2 was paused and is out
-4 p2 effect t/0 @0
-",
+    definition: "An effect acknowledged to a member after another had been assigned the log (in a later generation, where generations are known) and it itself had not been again.",
+    example: include_str!("../../tests/vectors/zombie-effect/smallest.history"),
     brings: &[Anomaly::DuplicateEffect, Anomaly::MisorderedEffect],
     cause: "A member was paused, or processed for longer than max.poll.interval.ms, and went on with records it had polled before.",
     permitted_by: "a sink that does not check who writes",

@@ -7,6 +7,8 @@ use history::merged::{Buffer, History, HistoryError, Segments, TxnChunk, TxnEnd}
 use history::op::{Event, ForeignRecord, Op, Outcome, Phase, Position};
 
 use super::cause::Receiver;
+use super::positions::Positions;
+use crate::effect::sinks::Sinks;
 
 /// Everything that the finders need from the rows.
 #[derive(Debug, Default)]
@@ -28,6 +30,10 @@ pub(crate) struct Context {
     pub(crate) foreign: BTreeMap<(LogId, Offset), ForeignRecord>,
     /// Whether any process used transactions.
     pub(crate) transactional: bool,
+    /// Effects, and what sinks were found to hold.
+    pub(crate) sinks: Sinks,
+    /// Positions that were committed and read back.
+    pub(crate) positions: Positions,
 }
 
 /// A consumer group.
@@ -85,9 +91,14 @@ impl Context {
                 closed.insert(event.process);
             }
             context.begins(&event, &mut segments);
+            let group = context.group_of.get(&event.process).copied();
+            context.sinks.note(&event, group);
+            context.positions.note(&event, group);
             context.take(&event, &segments, &mut asked);
         }
         context.committed_by_transactions(history)?;
+        context.positions.finish(&context.group_of);
+        context.positions.transactions(history, &context.group_of)?;
         for (&process, facts) in &history.facts().processes {
             if facts.torn.is_some() && !closed.contains(&process) {
                 context.crashed.entry(process).or_default();

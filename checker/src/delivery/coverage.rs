@@ -42,14 +42,14 @@ pub(super) struct Timed {
 
 /// A window of the log with the rank of its first record.
 #[derive(Clone, Copy)]
-pub(super) struct Window<'w> {
-    pub(super) chunk: &'w ReadChunk,
-    pub(super) base: u64,
+pub(crate) struct Window<'w> {
+    pub(crate) chunk: &'w ReadChunk,
+    pub(crate) base: u64,
 }
 
 impl Window<'_> {
     /// Offset and value of a record.
-    pub(super) fn record(&self, at: usize) -> (i64, Value) {
+    pub(crate) fn record(&self, at: usize) -> (i64, Value) {
         let run = self.chunk.runs.partition_point(|run| run.start as usize <= at).saturating_sub(1);
         let run = &self.chunk.runs[run];
         let offset = run.offset.saturating_add_unsigned(at as u64 - u64::from(run.start));
@@ -57,7 +57,7 @@ impl Window<'_> {
     }
 
     /// Index of the first record at or behind an offset.
-    pub(super) fn place(&self, offset: i64) -> usize {
+    pub(crate) fn place(&self, offset: i64) -> usize {
         let run = self.chunk.runs.partition_point(|run| run.offset <= offset);
         let Some(run) = run.checked_sub(1) else { return 0 };
         let (start, end) = (self.chunk.runs[run].start as usize, self.chunk.run_end(run));

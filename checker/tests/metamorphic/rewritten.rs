@@ -1,6 +1,6 @@
 //! A story told in other words: other numbers for processes, logs and values, other times, another order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::{LogId, Nanos, Offset, Process, Seq, TopicPartition, Value};
 use history::op::{Assignment, Event, ForeignRecord, Op, Phase, Position, Run, Span};
@@ -97,6 +97,7 @@ impl Words<'_> {
             &Op::FinalReadEnd { isolation, log: of, start, end, reached } => {
                 Op::FinalReadEnd { isolation, log: log(of)?, start, end, reached }
             }
+            Op::SinkRead { runs } => Op::SinkRead { runs: self.runs(runs) },
             Op::Batch(batch) => {
                 let mut batch = *batch;
                 batch.log = log(batch.log)?;
@@ -119,6 +120,7 @@ impl Words<'_> {
             | Op::AbortTxn
             | Op::Fault { .. }
             | Op::Heal { .. }
+            | Op::SinkReadEnd { .. }
             | Op::Phase { .. } => op.clone(),
         })
     }
@@ -179,7 +181,42 @@ pub(crate) fn without_log(story: &Story, gone: LogId) -> Story {
 /// The story without one record.
 pub(crate) fn without_value(story: &Story, gone: Value) -> Story {
     let seq = |value: Value| (value != gone).then_some(value.seq);
-    Words { seq: &seq, ..Words::default() }.story(story, story.logs.clone())
+    let places = places(story, gone);
+    let mut rest = Words { seq: &seq, ..Words::default() }.story(story, story.logs.clone());
+    for event in &mut rest.events {
+        if let Op::Effect { spans } = &mut event.op {
+            *spans = spans.iter().flat_map(|span| without_places(*span, &places)).collect();
+        }
+    }
+    rest
+}
+
+/// Where a record was read.
+fn places(story: &Story, value: Value) -> BTreeSet<(LogId, i64)> {
+    let runs = story.events.iter().flat_map(|event| match &event.op {
+        Op::Poll { runs } | Op::FinalRead { runs, .. } => runs.as_slice(),
+        _ => &[],
+    });
+    let holds = |run: &&Run| {
+        let nth = value.seq.0.checked_sub(run.first.seq.0);
+        run.first.process == value.process && nth.is_some_and(|nth| nth < run.count)
+    };
+    runs.filter(holds).map(|run| (run.log, run.offset.0 + i64::from(value.seq.0 - run.first.seq.0))).collect()
+}
+
+/// A span without some offsets.
+fn without_places(span: Span, places: &BTreeSet<(LogId, i64)>) -> Vec<Span> {
+    let (mut parts, mut first) = (Vec::new(), span.first);
+    for &(_, offset) in places.range((span.log, span.first.0)..=(span.log, span.last.0)) {
+        if first.0 < offset {
+            parts.push(Span { first, last: Offset(offset - 1), ..span });
+        }
+        first = Offset(offset + 1);
+    }
+    if first <= span.last {
+        parts.push(Span { first, ..span });
+    }
+    parts
 }
 
 /// The events of each process in their order, those of different processes in any.

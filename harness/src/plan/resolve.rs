@@ -249,6 +249,8 @@ fn named(steps: Steps, nth: Option<u32>, fault: &Fault) -> Steps {
 fn question(loaded: &Loaded, plan: &Plan) -> Question {
     let spec = &loaded.spec;
     Question {
+        polls_are_the_end: false,
+        claimed_by_default: false,
         claim: claim(spec, plan),
         expect: spec.expect.clone(),
         floor: spec.limits.acknowledged.unwrap_or(FLOOR),
