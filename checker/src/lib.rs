@@ -2,6 +2,7 @@
 
 pub mod anomaly;
 pub mod attribute;
+pub mod closeup;
 pub mod cycles;
 pub mod explain;
 pub mod findings;

@@ -16,6 +16,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use nemesis::schedule::Seed;
 use results::exit::ExitCode;
 
+use crate::judge::{Ask, Form, Subject};
+
 pub use list::Topic;
 pub use terminal::{Colour, Terminal};
 
@@ -38,6 +40,8 @@ Examples:
   onceproof run acks-1-leader-crash --set clients.shop.config.acks=all
   onceproof plan my-spec.toml --seed 7      what would be done, without doing it
   onceproof check latest                    judge the last run again
+  onceproof check *.edn --model register    judge histories that others recorded
+  onceproof explain latest lost-write       what happened around the first lost record
   onceproof list specs                      what can be run
   onceproof generate --records 100000 --plant lost-write=3 --out sample
   onceproof check sample                    does the checker find what was planted?
@@ -71,8 +75,10 @@ enum Command {
     Run(Run),
     /// Show what a run would do: the resolved schedule and settings.
     Plan(Plan),
-    /// Judge a stored run or a history file again, without a cluster.
+    /// Judge stored runs and history files, without a cluster.
     Check(Check),
+    /// Explain one instance of an anomaly: expected, seen, and what went on around it.
+    Explain(Explain),
     /// Show the report of a stored run.
     Report(Report),
     /// List what there is: specs, faults, anomalies, modes, the keys of a spec, properties.
@@ -143,19 +149,57 @@ struct Plan {
 
 #[derive(Debug, Args)]
 struct Check {
-    /// A run (its path, part of its name, a spec's name, or `latest`), or a history file. A file's question is read from
-    /// FILE.question.json where there is one.
-    #[arg(value_name = "RUN|FILE")]
-    what: String,
-    /// For a history file: what is claimed, for instance `exactly-once` or `log=at-least-once; delivery=at-most-once`.
-    #[arg(long, value_name = "CLAIM", value_parser = parse_claim)]
-    claim: Option<checker::guarantee::Claim>,
+    /// Runs (a path, part of a name, a spec's name, or `latest`), history files (journals, merged histories, text, EDN), or
+    /// folders of journals. Several are judged one after the other, with a line each; journals of one run belong together.
+    /// A file's question is read from FILE.question.json where there is one.
+    #[arg(value_name = "RUN|FILE", required = true)]
+    what: Vec<String>,
+    #[command(flatten)]
+    asked: Asked,
     #[command(flatten)]
     kept: Kept,
 }
 
-fn parse_claim(text: &str) -> Result<checker::guarantee::Claim, checker::guarantee::ClaimError> {
-    text.parse()
+/// What is asked about a file.
+#[derive(Debug, Args)]
+struct Asked {
+    /// For files: what is claimed, for instance `exactly-once` or `log=at-least-once; delivery=at-most-once`; without it
+    /// the strictest that Kafka promises. For transactions: `serializable`, `snapshot-isolation`…
+    #[arg(long, value_name = "CLAIM")]
+    claim: Option<String>,
+    /// For histories in EDN: what they are about. Kafka's own are recognised.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<Subject>,
+    /// For registers: what they hold at first (`nil` otherwise).
+    #[arg(long, value_name = "VALUE")]
+    initial: Option<String>,
+    /// For files: how they are written. Recognised by content otherwise.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Form>,
+}
+
+impl Asked {
+    fn ask(&self) -> Ask {
+        let (claim, initial) = (self.claim.clone(), self.initial.clone());
+        Ask { claim, subject: self.model, initial, form: self.format }
+    }
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// A run (a path, part of a name, a spec's name, or `latest`), a history file, or a folder of journals.
+    #[arg(value_name = "RUN|FILE")]
+    what: String,
+    /// Which anomaly (`onceproof list anomalies`): the first forbidden one where none is named.
+    #[arg(value_name = "ANOMALY")]
+    anomaly: Option<String>,
+    /// Which of its instances that are kept, from 1.
+    #[arg(value_name = "N")]
+    number: Option<usize>,
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    kept: Kept,
 }
 
 #[derive(Debug, Args)]

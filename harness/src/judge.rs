@@ -1,19 +1,28 @@
 //! From what was recorded to a verdict and its report: the pure half of a run, repeatable at any time.
 //!
-//! `run` ends with it, `check` is it. A run directory brings its own question (in `plan.json`); a single file is asked
-//! what the user claims. What a file is, is recognised by its content, never by its name.
+//! `run` ends with it, `check` is it. A run directory brings its own question (in `plan.json`); what was recorded
+//! otherwise is asked what the user claims. What a file is, is recognised by its content, never by its name
+//! (`form`), and each form has its way to a verdict (`file`).
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+mod answer;
+mod file;
+mod form;
+mod subject;
 
+use std::path::PathBuf;
+
+pub use answer::Answer;
+use checker::guarantee::ClaimError;
 use checker::question::Question;
 use checker::verdict::Verdict;
-use history::merge::{self, MergeError};
+pub use file::{Ask, Opened, Pipeline, judge_file, judge_journals, open_file, open_journals};
+pub use form::{Form, recognise};
+use history::edn::EdnError;
+use history::merge::{self, Contradiction, MergeError};
 use history::merged::{History, HistoryError};
-use history::text::Parsed;
 use results::store::{RunDir, StoreError};
 use results::text::{self, Style};
+pub use subject::Subject;
 
 use crate::plan::{NotAPlan, Plan};
 
@@ -21,8 +30,12 @@ use crate::plan::{NotAPlan, Plan};
 #[derive(Debug, thiserror::Error)]
 pub enum JudgeError {
     /// The journals do not merge: damaged, or contradictory.
-    #[error(transparent)]
-    Merge(#[from] MergeError),
+    #[error("{error}{}", advice(error))]
+    Merge {
+        /// What is wrong, and where.
+        #[from]
+        error: MergeError,
+    },
     /// The history file.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -31,7 +44,7 @@ pub enum JudgeError {
     Text {
         /// The file.
         path: PathBuf,
-        /// Line and cause.
+        /// Line, cause and fix.
         error: history::text::TextError,
     },
     /// The question beside a history file.
@@ -41,6 +54,51 @@ pub enum JudgeError {
         path: PathBuf,
         /// What is wrong.
         error: serde_json::Error,
+    },
+    /// A history in EDN.
+    #[error(
+        "{path}: {error}; a history in EDN is one map for each invocation and completion, with :type, :process, :f and \
+         :value"
+    )]
+    Edn {
+        /// The file.
+        path: PathBuf,
+        /// Line and cause.
+        error: EdnError,
+    },
+    /// Operations that contradict each other.
+    #[error("{path}: line {line}: {what}; {}", what.fix())]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// How.
+        what: Contradiction,
+    },
+    /// A file in no form that is known.
+    #[error("{path}: {what}")]
+    Unrecognised {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like, and what to do.
+        what: String,
+    },
+    /// What was asked does not go with the file.
+    #[error("{path}: {what}")]
+    Asked {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        what: String,
+    },
+    /// A claim that could not be understood.
+    #[error("{path}: {error}")]
+    Claim {
+        /// The file that it is about.
+        path: PathBuf,
+        /// Why.
+        error: ClaimError,
     },
     /// The run directory.
     #[error(transparent)]
@@ -66,11 +124,37 @@ pub enum JudgeError {
     Nothing(PathBuf),
 }
 
+/// What to do about recordings that do not merge, where there is something.
+fn advice(error: &MergeError) -> String {
+    match error {
+        MergeError::Contradiction { what, .. } => format!("; {}", what.fix()),
+        MergeError::Journal(_) | MergeError::Write { .. } | MergeError::History(_) => String::new(),
+    }
+}
+
 /// Merges a run's journals, judges them, and writes `history`, `verdict.json` and `report.txt`.
 ///
 /// # Errors
 /// [`JudgeError`].
 pub fn judge_run(run: &RunDir) -> Result<Verdict, JudgeError> {
+    let (history, question) = open_run(run)?;
+    let spec = plan_of(run)?.spec;
+    let verdict = judge(&history, &question)?;
+    run.write_json("verdict.json", &verdict)?;
+    let place = run.path().display().to_string();
+    run.write_text("report.txt", &text::report(&verdict, &spec, Some(&place), Style::PLAIN))?;
+    Ok(verdict)
+}
+
+fn judge(history: &History, question: &Question) -> Result<Verdict, JudgeError> {
+    Ok(results::verdict::of(history, question)?)
+}
+
+/// A run's history, merged again where journals are there, and its question.
+///
+/// # Errors
+/// [`JudgeError`].
+pub fn open_run(run: &RunDir) -> Result<(History, Question), JudgeError> {
     let plan = plan_of(run)?;
     let journals = run.list_journals()?;
     if !journals.is_empty() {
@@ -78,53 +162,7 @@ pub fn judge_run(run: &RunDir) -> Result<Verdict, JudgeError> {
     } else if !run.history().is_file() {
         return Err(JudgeError::Nothing(run.path().to_owned()));
     }
-    let history = History::open(run.history())?;
-    let verdict = judge(&history, &plan.question)?;
-    run.write_json("verdict.json", &verdict)?;
-    let place = run.path().display().to_string();
-    run.write_text("report.txt", &text::report(&verdict, &plan.spec, Some(&place), Style::PLAIN))?;
-    Ok(verdict)
-}
-
-/// What a history file is asked: what `FILE.question.json` says, which `generate` writes, or nothing in particular.
-///
-/// # Errors
-/// When there is such a file and it is no question.
-pub fn question_of_file(path: &Path) -> Result<Question, JudgeError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".question.json");
-    let path = PathBuf::from(beside);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| JudgeError::Question { path, error }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Question::default()),
-        Err(error) => Err(JudgeError::File { path, error }),
-    }
-}
-
-/// Judges one file: a history, a journal, or a history in the text form.
-///
-/// # Errors
-/// [`JudgeError`].
-pub fn judge_file(path: &Path, question: &Question) -> Result<Verdict, JudgeError> {
-    let failed = |error| JudgeError::File { path: path.to_owned(), error };
-    let mut head = [0; 64];
-    let read = File::open(path).and_then(|mut file| file.read(&mut head)).map_err(failed)?;
-    if History::is_history(&head[..read]) {
-        return judge(&History::open(path)?, question);
-    }
-    if history::journal::is_journal(&head[..read]) {
-        let scratch = tempfile::tempdir().map_err(failed)?;
-        let merged = scratch.path().join("history");
-        merge::journals(&[path.to_owned()], &merged)?;
-        return judge(&History::open(&merged)?, question);
-    }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    let parsed = Parsed::parse(&text).map_err(|error| JudgeError::Text { path: path.to_owned(), error })?;
-    judge(&merge::events(&parsed.logs, &parsed.events)?, question)
-}
-
-fn judge(history: &History, question: &Question) -> Result<Verdict, JudgeError> {
-    Ok(results::verdict::of(history, question)?)
+    Ok((History::open(run.history())?, plan.question))
 }
 
 /// The plan of a run directory.

@@ -4,9 +4,13 @@
 //! fault did, how long acknowledgements took, and what was not judged. Everything that came from outside goes through
 //! [`plain`](crate::plain). Colour only repeats what a symbol or a word says already.
 
+mod closeup;
+mod model;
 mod style;
 mod table;
 
+pub use closeup::close_up;
+pub use model::{of_model, one_line_of_model};
 pub use style::{Characters, Colour, Style};
 
 use checker::verdict::{Expectation, FaultEntry, Judgement, Observed, Verdict};
@@ -38,16 +42,26 @@ pub fn report(verdict: &Verdict, title: &str, place: Option<&str>, style: Style)
 
 /// One line: for `check` on several files.
 pub fn one_line(verdict: &Verdict, title: &str, style: Style) -> String {
-    let seen: Vec<String> = verdict
+    let seen = verdict
         .anomalies
         .iter()
-        .map(|observed| {
-            let allowed = if observed.forbidden { "" } else { " (allowed)" };
-            format!("{} {}{allowed}", thousands(observed.count), observed.name)
-        })
-        .collect();
+        .map(|observed| seen(observed.name.name(), observed.count, observed.forbidden));
+    let unknown = verdict.reasons.iter().filter(|_| verdict.verdict == Judgement::Unknown);
+    line(verdict.verdict, title, seen.chain(unknown.map(|reason| plain(&reason.text).into_owned())), style)
+}
+
+/// One anomaly in a line.
+fn seen(name: &str, count: u64, forbidden: bool) -> String {
+    let allowed = if forbidden { "" } else { " (allowed)" };
+    format!("{} × {}{allowed}", thousands(count), plain(name))
+}
+
+/// A verdict in one line: its mark and word, what it is about, and what was seen.
+fn line(judgement: Judgement, title: &str, seen: impl Iterator<Item = String>, style: Style) -> String {
+    let seen: Vec<String> = seen.collect();
     let seen = if seen.is_empty() { "nothing observed".to_owned() } else { seen.join(", ") };
-    format!("{} {}: {seen}", style.mark(mark(verdict.verdict)), plain(title))
+    let text = style.written(&format!("{}: {seen}", plain(title)));
+    format!("{} {:7}  {text}", style.mark(mark(judgement)), word(judgement))
 }
 
 fn render(verdict: &Verdict, (title, place): (&str, Option<&str>), style: Style, extent: Extent) -> String {

@@ -1,5 +1,7 @@
 //! One function for each command.
 
+mod check;
+mod explain;
 mod generate;
 mod story;
 
@@ -22,6 +24,7 @@ pub(super) fn act(cli: Cli) -> ExitCode {
         Command::Run(args) => session.run(&args),
         Command::Plan(args) => session.plan(&args),
         Command::Check(args) => session.check(&args),
+        Command::Explain(args) => session.explain(&args),
         Command::Report(args) => session.report(&args),
         Command::List(args) => session.list(&args),
         Command::Doctor(args) => session.doctor(args),

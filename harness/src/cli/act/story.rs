@@ -1,4 +1,4 @@
-//! The commands that end in a verdict: run, check, report; and doctor, which says whether there can be one.
+//! The commands that make a run, or show one: run and report.
 
 use std::error::Error;
 use std::path::Path;
@@ -9,9 +9,9 @@ use results::store::{RunDir, Store};
 use results::text;
 
 use super::super::terminal::{print, say};
-use super::super::{Check, Format, Kept, Report, Run};
+use super::super::{Format, Kept, Report, Run};
 use super::{Session, random_seed};
-use crate::judge::{self, JudgeError};
+use crate::judge;
 use crate::plan;
 use crate::run::{self, Order};
 
@@ -42,33 +42,6 @@ impl Session {
         }
     }
 
-    pub(super) fn check(&self, args: &Check) -> ExitCode {
-        let path = Path::new(&args.what);
-        if path.is_file() {
-            let mut question = match judge::question_of_file(path) {
-                Ok(question) => question,
-                Err(error) => return self.error(&error.to_string(), ExitCode::Usage),
-            };
-            if let Some(claim) = &args.claim {
-                question.claim = claim.clone();
-            }
-            if question.reproduce.is_empty() {
-                question.reproduce = format!("onceproof check {}", args.what);
-            }
-            return self.judged(judge::judge_file(path, &question), &args.what, None);
-        }
-        if args.claim.is_some() {
-            return self.error("--claim is for history files: a run brings its own claim", ExitCode::Usage);
-        }
-        match self.stored(&args.what, &args.kept) {
-            Ok((mut run, title)) => match run.lock() {
-                Ok(()) => self.judged(judge::judge_run(&run), &title, Some(run.path())),
-                Err(error) => self.error(&chain(&error), ExitCode::Usage),
-            },
-            Err(code) => code,
-        }
-    }
-
     pub(super) fn report(&self, args: &Report) -> ExitCode {
         let (run, title) = match self.stored(&args.run, &args.kept) {
             Ok(found) => found,
@@ -90,23 +63,16 @@ impl Session {
         }
     }
 
-    /// A stored run and the name of its spec.
-    fn stored(&self, name: &str, kept: &Kept) -> Result<(RunDir, String), ExitCode> {
-        let run = Store::new(&kept.store)
-            .find(name)
-            .map_err(|error| self.error(&chain(&error), ExitCode::Usage))?;
-        let plan = judge::plan_of(&run).map_err(|error| self.error(&chain(&error), ExitCode::Usage))?;
+    /// A stored run and the name of its spec, or why there is none.
+    pub(super) fn find(&self, name: &str, kept: &Kept) -> Result<(RunDir, String), Box<dyn Error>> {
+        let run = Store::new(&kept.store).find(name)?;
+        let plan = judge::plan_of(&run)?;
         Ok((run, plan.spec))
     }
 
-    fn judged(&self, judged: Result<Verdict, JudgeError>, title: &str, place: Option<&Path>) -> ExitCode {
-        match judged {
-            Ok(verdict) => {
-                let shown = self.verdict(&verdict, title, place);
-                if shown == ExitCode::Met { ExitCode::of(&verdict) } else { shown }
-            }
-            Err(error) => self.error(&chain(&error), ExitCode::Usage),
-        }
+    /// A stored run and the name of its spec; an error is said.
+    pub(super) fn stored(&self, name: &str, kept: &Kept) -> Result<(RunDir, String), ExitCode> {
+        self.find(name, kept).map_err(|error| self.error(&chain(&*error), ExitCode::Usage))
     }
 
     /// Shows a verdict: a summary, or one line of JSON as the last line of standard output.
@@ -118,16 +84,17 @@ impl Session {
         }
     }
 
-    fn line(&self, verdict: &Verdict) -> ExitCode {
-        match results::verdict::line(verdict) {
-            Ok(line) => print(&format!("{}\n", line.trim_end())),
-            Err(error) => self.error(&format!("the verdict cannot be written: {error}"), ExitCode::Internal),
+    /// Shows a document as one line of JSON.
+    pub(super) fn line(&self, document: &impl serde::Serialize) -> ExitCode {
+        match serde_json::to_string(document) {
+            Ok(line) => print(&format!("{line}\n")),
+            Err(error) => self.error(&format!("the answer cannot be written: {error}"), ExitCode::Internal),
         }
     }
 }
 
 /// An error with its causes, each said once.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
