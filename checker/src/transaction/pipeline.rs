@@ -2,8 +2,9 @@
 //!
 //! A transaction takes in what its process polled and had not yet taken in, up to the position that was sent to it. What
 //! was polled in an aborted transaction that was sent no position counts as taken in by it: to be processed, it has to
-//! be polled again, after a seek or a new assignment. So the intervals of committed transactions leave a gap where an
-//! application went on after an abort (KAFKA-17582), and overlap where two members processed the same records.
+//! be polled again, after a seek or a new assignment, or be tried again by a transaction that polls nothing new. So the
+//! intervals of committed transactions leave a gap where an application went on after an abort (KAFKA-17582), and
+//! overlap where two members processed the same records.
 //!
 //! A transaction of unknown outcome may have filled a gap and is not taken to overlap; nor is a position that was
 //! committed outside of transactions.
@@ -139,6 +140,8 @@ struct Intake<'i> {
     segment: u32,
     /// Polled and not yet taken in.
     pending: Vec<Stretch>,
+    /// Taken in by a transaction that was aborted, and perhaps kept to be tried again.
+    kept: Vec<Stretch>,
     taken: &'i mut Vec<Taken>,
 }
 
@@ -148,6 +151,7 @@ impl Intake<'_> {
         self.settle(txn.unwrap_or(TxnId::MAX));
         if segment != self.segment {
             self.pending.clear();
+            self.kept.clear();
             self.segment = segment;
         }
         self.pending.extend(stretches);
@@ -165,7 +169,7 @@ impl Intake<'_> {
             let ended_otherwise = matches!(how, TxnEnd::Aborted | TxnEnd::Failed | TxnEnd::Open);
             match self.sent.next_if(|sent| sent.txn == txn) {
                 Some(sent) => self.take(sent),
-                None if ended_otherwise => self.pending.clear(),
+                None if ended_otherwise => self.kept.append(&mut self.pending),
                 None => {}
             }
         }
@@ -175,6 +179,11 @@ impl Intake<'_> {
         let (txn, next) = (sent.txn, sent.next.0);
         let must = self.marks.must_have_committed(self.ledger, txn);
         let may = must || self.ledger.txn(txn).span.how == TxnEnd::Unknown;
+        // An application that polled nothing new has tried again what it had.
+        let mut kept = std::mem::take(&mut self.kept);
+        if !self.pending.iter().any(|stretch| stretch.0 < next) {
+            self.pending.append(&mut kept);
+        }
         for (from, to) in std::mem::take(&mut self.pending) {
             if from < next && may {
                 let stretch = (from, to.min(next));
@@ -209,6 +218,7 @@ impl Input {
             polling: None,
             segment: 0,
             pending: Vec::new(),
+            kept: Vec::new(),
             taken: &mut self.taken,
         };
         let owner = ledger.owner(process.0);

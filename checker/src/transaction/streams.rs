@@ -20,6 +20,8 @@ pub(super) struct Streams<'h> {
     ledger: &'h Ledger,
     /// The complete final read that says what is in the log, and its isolation level.
     pub(super) end: Option<FinalReadEnd>,
+    /// Whether the log goes on above the end of the committed read.
+    hides: bool,
     list: Vec<Stream<'h>>,
     by_process: IdMap<u32, usize>,
 }
@@ -33,6 +35,8 @@ struct Stream<'h> {
     read: Vec<u64>,
     /// Returned by a poll of a consumer that reads committed.
     polled: Vec<u64>,
+    /// In the log above the end of the committed read; empty where there is nothing above it.
+    above: Vec<u64>,
     hint: u32,
 }
 
@@ -43,6 +47,8 @@ pub(super) enum Seen {
     InRead,
     /// A poll returned it.
     Polled,
+    /// It lies above the end of the committed read.
+    Above,
 }
 
 /// Something about records that were sent.
@@ -63,6 +69,7 @@ impl<'h> Streams<'h> {
             history,
             ledger,
             end: levels.into_iter().find_map(complete),
+            hides: false,
             list: Vec::new(),
             by_process: IdMap::default(),
         };
@@ -77,30 +84,40 @@ impl<'h> Streams<'h> {
                 base: first.seqs.0,
                 read: vec![0; words],
                 polled: vec![0; words],
+                above: Vec::new(),
                 hint: owner.txns.start,
             });
         }
-        if streams.end.is_some_and(|end| end.isolation == Isolation::ReadUncommitted) {
-            streams.uncommitted(log)?;
+        let Some(end) = streams.end else { return Ok(streams) };
+        let all = complete(Isolation::ReadUncommitted);
+        if end.isolation == Isolation::ReadUncommitted {
+            streams.uncommitted((log, i64::MIN), Seen::InRead)?;
+        } else if all.is_some_and(|all| all.end > end.end) {
+            streams.hides = true;
+            streams.uncommitted((log, end.end.0), Seen::Above)?;
         }
         Ok(streams)
     }
 
-    /// Without a complete committed read, what nobody at all can read is gone.
-    fn uncommitted(&mut self, log: LogId) -> Result<(), HistoryError> {
+    /// What anybody at all can read from an offset on: without a complete committed read, the rest is gone; above the
+    /// end of one, records are hidden by a transaction that is still undecided.
+    fn uncommitted(&mut self, (log, from): (LogId, i64), seen: Seen) -> Result<(), HistoryError> {
         let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
-        for entry in self.history.chunks(Kind::FinalRead(Isolation::ReadUncommitted), log) {
+        let entries = self.history.chunks(Kind::FinalRead(Isolation::ReadUncommitted), log);
+        for entry in entries.iter().filter(|entry| entry.offsets.1 >= from) {
             self.history.reads(entry, &mut buffer, &mut chunk)?;
             for (index, run) in chunk.runs.iter().enumerate() {
-                self.see(run.process, &chunk.seqs[run.start as usize..chunk.run_end(index)], Seen::InRead);
+                let seqs = &chunk.seqs[run.start as usize..chunk.run_end(index)];
+                let below = usize::try_from(from.saturating_sub(run.offset).max(0)).unwrap_or(usize::MAX);
+                self.see(run.process, seqs.get(below..).unwrap_or_default(), seen);
             }
         }
         Ok(())
     }
 
-    /// Whether transactions wrote to the log and no complete committed read shows what of it is visible.
+    /// Whether transactions wrote to the log and no complete committed read shows what of all of it is visible.
     pub(super) fn is_unread(&self) -> bool {
-        !self.list.is_empty() && !self.is_committed()
+        !self.list.is_empty() && (!self.is_committed() || self.hides)
     }
 
     fn is_committed(&self) -> bool {
@@ -114,6 +131,10 @@ impl<'h> Streams<'h> {
         let bits = match seen {
             Seen::InRead => &mut stream.read,
             Seen::Polled => &mut stream.polled,
+            Seen::Above => {
+                stream.above.resize(stream.read.len(), 0);
+                &mut stream.above
+            }
         };
         for seq in seqs {
             let Some(at) = seq.checked_sub(stream.base) else { continue };
@@ -191,7 +212,7 @@ impl Stream<'_> {
     /// Whether a record was appended for sure, is not deleted by retention, and is not in the final read.
     fn is_gone(&self, chunk: &SendChunk, (run, place): (&SendRun, usize), start: i64) -> bool {
         let seq = chunk.seqs[place];
-        if self.has(&self.read, seq) {
+        if self.has(&self.read, seq) || self.has(&self.above, seq) {
             return false;
         }
         let appended = run.was_acknowledged() || self.has(&self.polled, seq);

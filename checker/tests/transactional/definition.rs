@@ -202,7 +202,8 @@ pub(crate) struct Facts {
     moves: BTreeMap<(Process, LogId), usize>,
     grants: Vec<Grant>,
     finals: BTreeMap<(LogId, Isolation), BTreeMap<i64, Value>>,
-    ends: BTreeMap<(LogId, Isolation), (i64, bool)>,
+    /// Start, end, and whether it was reached.
+    ends: BTreeMap<(LogId, Isolation), (i64, i64, bool)>,
 }
 
 fn micros(event: &Event) -> u64 {
@@ -339,7 +340,7 @@ fn gather(events: &[Event]) -> Facts {
                 }
             }
             (Op::FinalReadEnd { isolation, log, start, end, reached }, _) => {
-                facts.ends.insert((*log, *isolation), (start.0, reached >= end));
+                facts.ends.insert((*log, *isolation), (start.0, end.0, reached >= end));
             }
             _ => {}
         }
@@ -365,7 +366,7 @@ impl Facts {
 
     /// Where the complete read of a log starts.
     pub(crate) fn complete(&self, log: LogId, isolation: Isolation) -> Option<i64> {
-        self.ends.get(&(log, isolation)).filter(|(_, complete)| *complete).map(|(start, _)| *start)
+        self.ends.get(&(log, isolation)).filter(|(.., complete)| *complete).map(|(start, ..)| *start)
     }
 
     pub(crate) fn logs(&self) -> BTreeSet<LogId> {
@@ -433,7 +434,13 @@ impl Facts {
         let mut found = self.final_read(sent.log, isolation);
         found.extend(self.final_read(sent.log, Isolation::ReadCommitted));
         let there = found.iter().any(|(_, other)| *other == value);
-        appended && kept && !there
+        // Above the end of the committed read, whoever reads everything finds what is only hidden.
+        let end = self.ends[&(sent.log, isolation)].1;
+        let all = self.complete(sent.log, Isolation::ReadUncommitted).is_some();
+        let mut all = self.final_read(sent.log, Isolation::ReadUncommitted).into_iter().filter(|_| all);
+        let hidden =
+            isolation == Isolation::ReadCommitted && all.any(|(at, other)| other == value && at >= end);
+        appended && kept && !there && !hidden
     }
 }
 

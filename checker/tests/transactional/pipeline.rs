@@ -100,7 +100,7 @@ impl Input {
 
 /// What the transactions of one process took in of a log: which transaction, which record, whether it is certain.
 fn taken_by(facts: &Facts, process: Process, log: LogId) -> Vec<(usize, i64, bool)> {
-    let (mut taken, mut pending, mut segment) = (Vec::new(), Vec::new(), 0);
+    let (mut taken, mut pending, mut kept, mut segment) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for (nth, txn) in facts.txns.iter().enumerate().filter(|(_, txn)| txn.process == process) {
         let mut polls = false;
         let own = facts.polls.iter().filter(|poll| poll.process == process && poll.log == log);
@@ -108,6 +108,7 @@ fn taken_by(facts: &Facts, process: Process, log: LogId) -> Vec<(usize, i64, boo
             polls = true;
             if poll.segment != segment {
                 pending.clear();
+                kept.clear();
                 segment = poll.segment;
             }
             pending.extend(poll.records.iter().map(|(offset, _)| *offset));
@@ -116,6 +117,10 @@ fn taken_by(facts: &Facts, process: Process, log: LogId) -> Vec<(usize, i64, boo
         let ended_otherwise = matches!(txn.how(), How::Aborted | How::Failed | How::Open);
         match txn.positions().get(&log) {
             Some((next, certain)) => {
+                if pending.iter().all(|offset| offset >= next) {
+                    pending.append(&mut kept);
+                }
+                kept.clear();
                 for offset in pending.iter().filter(|offset| *offset < next) {
                     if must || txn.how() == How::Unknown {
                         taken.push((nth, *offset, must && *certain));
@@ -123,7 +128,7 @@ fn taken_by(facts: &Facts, process: Process, log: LogId) -> Vec<(usize, i64, boo
                 }
                 pending.retain(|offset| offset >= next);
             }
-            None if polls && ended_otherwise => pending.clear(),
+            None if polls && ended_otherwise => kept.append(&mut pending),
             None => {}
         }
     }

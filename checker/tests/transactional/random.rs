@@ -371,7 +371,11 @@ impl Making {
                 let wrong = self.random.next() % 100 < damage / 2;
                 hidden == wrong
             });
-            let end = self.next[log];
+            let mut end = self.next[log];
+            if isolation == Isolation::ReadCommitted && self.random.percent(15) {
+                end = self.random.below(usize::try_from(end).unwrap() + 1) as i64;
+                records.retain(|record| record.0 < end);
+            }
             let mut start = 0;
             if self.random.percent(10) {
                 start = self.random.below(usize::try_from(end).unwrap() + 1) as i64;
