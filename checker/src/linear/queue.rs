@@ -64,7 +64,13 @@ pub(super) fn decide(ops: &[Op], context: &Context<'_>) -> Decision {
             _ => None,
         })
     };
-    let overtaken = overtaken::find(ops, enqueues());
+    let find_overtaken = || overtaken::find(ops, enqueues());
+    // Dequeues of unknown outcome change what was inside; without them the two questions have nothing in common.
+    let (overtaken, found_empty) = if traffic.unknown.is_empty() {
+        rayon::join(find_overtaken, || empty::find(ops, context, &traffic))
+    } else {
+        (find_overtaken(), None)
+    };
     if let Some(pair) = overtaken.by_dequeued {
         return Decision::Violated(overtaken::explain(ops, context, pair));
     }
@@ -78,9 +84,11 @@ pub(super) fn decide(ops: &[Op], context: &Context<'_>) -> Decision {
         }
         Err(pair) => return Decision::Violated(overtaken::explain(ops, context, pair)),
     }
+    if traffic.unknown.is_empty() {
+        return found_empty.map_or(Decision::Linearizable, Decision::Violated);
+    }
     match empty::find(ops, context, &traffic) {
         None => Decision::Linearizable,
-        Some(violation) if traffic.unknown.is_empty() => Decision::Violated(violation),
         Some(_) => Decision::NotInClass,
     }
 }

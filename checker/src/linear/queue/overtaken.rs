@@ -44,6 +44,7 @@ pub(super) fn find(
     let mut pending: Vec<(Moment, u32, Moment, u32)> = Vec::new();
     // Among values surely in: the one dequeued that is taken last.
     let mut latest: Option<(Moment, u32, u32)> = None;
+    let mut left = Vec::new();
     for (enqueued, passage) in enqueues.clone() {
         while let Some((_, a, begun, taken)) =
             pending.pop_if(|(returned, ..)| *returned < ops[enqueued as usize].invoked)
@@ -53,6 +54,7 @@ pub(super) fn find(
             }
         }
         if passage.dequeued == NOBODY {
+            left.push(enqueued);
             continue;
         }
         let deadline = ops[passage.dequeued as usize].returned;
@@ -68,14 +70,16 @@ pub(super) fn find(
                 .insert(at, (returned, enqueued, ops[passage.dequeued as usize].invoked, passage.dequeued));
         }
     }
-    Overtaken { by_dequeued: None, left_behind: left_behind(ops, enqueues) }
+    Overtaken { by_dequeued: None, left_behind: left_behind(ops, left, enqueues) }
 }
 
 /// Values never dequeued: who overtook each first? Enqueues by invocation, from the last to the first.
-fn left_behind(ops: &[Op], enqueues: impl DoubleEndedIterator<Item = (u32, Passage)> + Clone) -> Vec<Pair> {
-    let left =
-        enqueues.clone().filter(|(i, passage)| passage.dequeued == NOBODY && !ops[*i as usize].is_crashed());
-    let mut left: Vec<u32> = left.map(|(i, _)| i).collect();
+fn left_behind(
+    ops: &[Op],
+    mut left: Vec<u32>,
+    enqueues: impl DoubleEndedIterator<Item = (u32, Passage)>,
+) -> Vec<Pair> {
+    left.retain(|i| !ops[*i as usize].is_crashed());
     if left.is_empty() {
         return Vec::new();
     }

@@ -14,9 +14,6 @@ use crate::linear::object::Call;
 use crate::linear::sequential::Sequential;
 use crate::linear::verdict::Reason;
 
-/// Sets by state; no state twice.
-type Sets<const N: usize> = Vec<(u32, Bits<N>)>;
-
 /// A pending operation that changes the state.
 #[derive(Clone, Copy)]
 struct Mover {
@@ -34,45 +31,50 @@ pub(super) struct Dense<'a, M, const N: usize> {
     dependent: Vec<Mover>,
     /// Operations that change nothing.
     pure: Vec<(usize, Call)>,
-    frontier: Sets<N>,
-    /// Everything met before the end that is under way.
-    tried: Sets<N>,
-    /// To be expanded now, and next.
-    rounds: [Round<N>; 2],
+    /// By state; no state twice.
+    places: Vec<Place<N>>,
     steps: u64,
 }
 
+/// The configurations in one state.
+#[derive(Clone, Copy)]
+struct Place<const N: usize> {
+    state: u32,
+    /// The frontier.
+    here: Bits<N>,
+    /// Everything met before the end that is under way.
+    tried: Bits<N>,
+    /// To be expanded now.
+    now: Round<N>,
+    /// To be expanded next.
+    next: Round<N>,
+}
+
 /// Configurations to be expanded.
+#[derive(Clone, Copy)]
 struct Round<const N: usize> {
     /// With any operation.
-    any: Sets<N>,
+    any: Bits<N>,
     /// With dependent ones only: after a blind write that nobody saw another would only hide it.
-    dependent: Sets<N>,
+    dependent: Bits<N>,
 }
 
 impl<const N: usize> Round<N> {
-    fn new() -> Self {
-        Self { any: Vec::new(), dependent: Vec::new() }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.any.is_empty() && self.dependent.is_empty()
-    }
-
-    fn clear(&mut self) {
-        self.any.clear();
-        self.dependent.clear();
-    }
+    const EMPTY: Self = Self { any: Bits::EMPTY, dependent: Bits::EMPTY };
 }
 
-#[inline]
-fn add<const N: usize>(sets: &mut Sets<N>, state: u32, bits: Bits<N>) {
-    if bits.is_empty() {
-        return;
+impl<const N: usize> Place<N> {
+    fn new(state: u32, here: Bits<N>) -> Self {
+        Self { state, here, tried: Bits::EMPTY, now: Round::EMPTY, next: Round::EMPTY }
     }
-    match sets.iter_mut().find(|(known, _)| *known == state) {
-        Some((_, known)) => *known = known.or(&bits),
-        None => sets.push((state, bits)),
+
+    /// Takes configurations on the way to the goal; those that are new, if not arrived.
+    #[inline]
+    fn take(&mut self, bits: &Bits<N>, goal: usize) -> Bits<N> {
+        self.here = self.here.or(&bits.having(goal).without(goal));
+        let new = bits.lacking(goal).minus(&self.tried);
+        self.tried = self.tried.or(&new);
+        new
     }
 }
 
@@ -80,64 +82,90 @@ impl<'a, M: Sequential, const N: usize> Dense<'a, M, N> {
     /// A frontier of these states, with nothing pending.
     pub(super) fn new(model: &'a mut M, start: &[u32]) -> Self {
         let (blind, dependent, pure) = (Vec::new(), Vec::new(), Vec::new());
-        let frontier = start.iter().map(|state| (*state, Bits::NOTHING)).collect();
-        let rounds = [Round::new(), Round::new()];
-        Self { model, blind, dependent, pure, frontier, tried: Vec::new(), rounds, steps: 0 }
+        let places = start.iter().map(|state| Place::new(*state, Bits::NOTHING)).collect();
+        Self { model, blind, dependent, pure, places, steps: 0 }
     }
 
-    /// Moves what must still place the operation, or may, to the first round; the rest has forgotten it.
-    fn part(&mut self, slot: usize, duty: Duty) {
-        let waiting = &mut self.rounds[0];
-        waiting.clear();
-        self.frontier.retain_mut(|(state, bits)| {
-            let lacking = bits.lacking(slot);
-            if duty != Duty::Forgettable && !lacking.is_empty() {
-                waiting.any.push((*state, lacking));
-            }
-            let having = bits.having(slot).without(slot);
-            *bits = if duty == Duty::Must { having } else { having.or(&lacking) };
-            !bits.is_empty()
+    /// The configurations in a state.
+    #[inline]
+    fn place(&mut self, state: u32) -> &mut Place<N> {
+        let at = self.places.iter().position(|place| place.state == state).unwrap_or_else(|| {
+            self.places.push(Place::new(state, Bits::EMPTY));
+            self.places.len() - 1
         });
+        &mut self.places[at]
+    }
+
+    /// Sets apart what must still place the operation, or may; the rest forgets it. Whether there is anything.
+    fn part(&mut self, slot: usize, duty: Duty) -> bool {
+        self.places.retain(|place| !place.here.is_empty());
+        let mut waits = false;
+        for place in &mut self.places {
+            let (lacking, having) = (place.here.lacking(slot), place.here.having(slot).without(slot));
+            place.now = Round::EMPTY;
+            place.here = if duty == Duty::Must { having } else { having.or(&lacking) };
+            place.tried = Bits::EMPTY;
+            if duty != Duty::Forgettable {
+                place.now.any = lacking;
+                place.tried = lacking;
+                waits |= !lacking.is_empty();
+            }
+        }
+        waits
     }
 
     /// Places operations until `goal` is among them, in every order that leads somewhere new.
     fn expand(&mut self, goal: usize, limit: &Limit) -> Result<(), Reason> {
-        let [mut round, mut next] = std::mem::replace(&mut self.rounds, [Round::new(), Round::new()]);
-        self.tried.clear();
-        self.tried.extend_from_slice(&round.any);
-        let mut outcome = Ok(());
-        while !round.is_empty() && outcome.is_ok() {
-            next.clear();
-            self.place_blind(&round.any, goal, &mut next);
-            for (state, bits) in round.any.iter().chain(&round.dependent) {
-                self.place_dependent(*state, bits, (goal, &mut next));
+        let mut more = true;
+        while more {
+            self.place_blind(goal);
+            for at in 0..self.places.len() {
+                let Place { state, now: Round { any, dependent }, .. } = self.places[at];
+                let from = any.or(&dependent);
+                if !from.is_empty() {
+                    self.place_dependent(state, &from, goal);
+                }
             }
-            let held = (self.tried.len() + self.frontier.len()) * size_of::<(u32, Bits<N>)>();
-            outcome = limit.check(self.steps, held as u64 + self.model.bytes());
-            std::mem::swap(&mut round, &mut next);
+            more = false;
+            for place in &mut self.places {
+                place.now = std::mem::replace(&mut place.next, Round::EMPTY);
+                more |= !place.now.any.or(&place.now.dependent).is_empty();
+            }
+            let held = self.places.len() * size_of::<Place<N>>();
+            limit.check(self.steps, held as u64 + self.model.bytes())?;
         }
-        self.rounds = [round, next];
-        outcome
+        Ok(())
     }
 
-    fn place_blind(&mut self, from: &Sets<N>, goal: usize, next: &mut Round<N>) {
-        let Some((some, _)) = from.first() else { return };
-        let mut hidden = from.iter().fold(Bits::EMPTY, |all, (_, bits)| all.or(bits));
+    fn place_blind(&mut self, goal: usize) {
+        let mut hidden = Bits::EMPTY;
+        for place in &self.places {
+            hidden = hidden.or(&place.now.any);
+        }
+        if hidden.is_empty() || self.blind.is_empty() {
+            return;
+        }
         for mover in self.blind.iter().filter(|mover| mover.duty == Duty::Must) {
             hidden = hidden.or(&hidden.with(mover.slot));
         }
         for at in 0..self.blind.len() {
             let Mover { slot, call, .. } = self.blind[at];
             self.steps += 1;
-            let placed = hidden.with(slot);
-            let Some(state) = self.model.step(*some, call, 0) else { continue };
-            let (seen, unseen) = self.place_pure(state, placed);
-            self.take(state, seen, (goal, &mut next.any));
-            self.take(state, unseen, (goal, &mut next.dependent));
+            // It is allowed in any state and leads to the same.
+            let Some(state) = self.model.step(self.places[0].state, call, 0) else { continue };
+            let (seen, unseen) = self.place_pure(state, hidden.with(slot));
+            let depended_on = self.is_depended_on(state);
+            let place = self.place(state);
+            let new = place.take(&seen, goal);
+            place.next.any = place.next.any.or(&new);
+            let new = place.take(&unseen, goal);
+            if depended_on {
+                place.next.dependent = place.next.dependent.or(&new);
+            }
         }
     }
 
-    fn place_dependent(&mut self, from: u32, bits: &Bits<N>, (goal, next): (usize, &mut Round<N>)) {
+    fn place_dependent(&mut self, from: u32, bits: &Bits<N>, goal: usize) {
         for at in 0..self.dependent.len() {
             let Mover { slot, call, duty } = self.dependent[at];
             let mut choice = 0;
@@ -146,7 +174,9 @@ impl<'a, M: Sequential, const N: usize> Dense<'a, M, N> {
                 let Some(state) = self.model.step(from, call, choice) else { break };
                 if duty == Duty::Must || state != from {
                     let (seen, unseen) = self.place_pure(state, bits.with(slot));
-                    self.take(state, seen.or(&unseen), (goal, &mut next.any));
+                    let place = self.place(state);
+                    let new = place.take(&seen.or(&unseen), goal);
+                    place.next.any = place.next.any.or(&new);
                 }
                 if !M::BRANCHING {
                     break;
@@ -154,6 +184,11 @@ impl<'a, M: Sequential, const N: usize> Dense<'a, M, N> {
                 choice += 1;
             }
         }
+    }
+
+    /// Whether an operation that is not allowed everywhere is allowed in this state.
+    fn is_depended_on(&mut self, state: u32) -> bool {
+        self.dependent.iter().any(|mover| self.model.step(state, mover.call, 0).is_some())
     }
 
     /// Places what is allowed now and changes nothing. Sets to which that added something, and the others.
@@ -168,34 +203,6 @@ impl<'a, M: Sequential, const N: usize> Dense<'a, M, N> {
         }
         (more, same)
     }
-
-    /// Takes configurations on the way to the goal.
-    #[inline]
-    fn take(&mut self, state: u32, bits: Bits<N>, way: (usize, &mut Sets<N>)) {
-        if !bits.is_empty() {
-            self.take_some(state, bits, way);
-        }
-    }
-
-    fn take_some(&mut self, state: u32, bits: Bits<N>, (goal, next): (usize, &mut Sets<N>)) {
-        add(&mut self.frontier, state, bits.having(goal).without(goal));
-        let rest = bits.lacking(goal);
-        if rest.is_empty() {
-            return;
-        }
-        let new = match self.tried.iter_mut().find(|(known, _)| *known == state) {
-            Some((_, known)) => {
-                let new = rest.minus(known);
-                *known = known.or(&rest);
-                new
-            }
-            None => {
-                self.tried.push((state, rest));
-                rest
-            }
-        };
-        add(next, state, new);
-    }
 }
 
 impl<M: Sequential, const N: usize> Frontier for Dense<'_, M, N> {
@@ -208,9 +215,9 @@ impl<M: Sequential, const N: usize> Frontier for Dense<'_, M, N> {
             list.push(Mover { slot, call, duty });
             return;
         }
-        for (state, bits) in &mut self.frontier {
-            if self.model.step(*state, call, 0).is_some() {
-                *bits = bits.with(slot);
+        for place in &mut self.places {
+            if self.model.step(place.state, call, 0).is_some() {
+                place.here = place.here.with(slot);
             }
         }
         self.pure.push((slot, call));
@@ -219,8 +226,7 @@ impl<M: Sequential, const N: usize> Frontier for Dense<'_, M, N> {
     fn end(&mut self, slot: usize, limit: &Limit) -> Result<(), Reason> {
         let movers = || self.blind.iter().chain(&self.dependent);
         let duty = movers().find(|mover| mover.slot == slot).map_or(Duty::Must, |mover| mover.duty);
-        self.part(slot, duty);
-        if !self.rounds[0].any.is_empty() {
+        if self.part(slot, duty) {
             self.expand(slot, limit)?;
         }
         self.blind.retain(|mover| mover.slot != slot);
@@ -230,15 +236,15 @@ impl<M: Sequential, const N: usize> Frontier for Dense<'_, M, N> {
     }
 
     fn count(&self) -> u64 {
-        self.frontier.iter().map(|(_, bits)| bits.count()).sum()
+        self.places.iter().map(|place| place.here.count()).sum()
     }
 
     fn states(&self) -> Vec<u32> {
-        self.frontier.iter().map(|(state, _)| *state).collect()
+        self.places.iter().filter(|place| !place.here.is_empty()).map(|place| place.state).collect()
     }
 
     fn states_before(&self) -> Vec<u32> {
-        self.tried.iter().map(|(state, _)| *state).collect()
+        self.places.iter().filter(|place| !place.tried.is_empty()).map(|place| place.state).collect()
     }
 
     fn steps(&self) -> u64 {

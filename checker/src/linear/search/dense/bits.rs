@@ -7,15 +7,23 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bits<const N: usize>([u64; N]);
 
-/// Bits whose index lacks the slot.
-const LACKING: [u64; 6] = [
+/// Bits whose index lacks the slot; padded, so that no index can be out of bounds.
+const LACKING: [u64; 8] = [
     0x5555_5555_5555_5555,
     0x3333_3333_3333_3333,
     0x0f0f_0f0f_0f0f_0f0f,
     0x00ff_00ff_00ff_00ff,
     0x0000_ffff_0000_ffff,
     0x0000_0000_ffff_ffff,
+    0,
+    0,
 ];
+
+/// All ones for words whose sets lack a slot from 6.
+#[inline]
+fn lacks(word: usize, slot: usize) -> u64 {
+    (word as u64 >> (slot - 6) & 1).wrapping_sub(1)
+}
 
 impl<const N: usize> Bits<N> {
     /// Slots that there are.
@@ -30,6 +38,12 @@ impl<const N: usize> Bits<N> {
         words[0] = 1;
         Self(words)
     };
+
+    /// For slots within a word. With a single word there are no others, and nothing to decide at run time.
+    #[inline]
+    fn lacking_within(slot: usize) -> Option<u64> {
+        (N == 1 || slot < 6).then_some(LACKING[slot % 8])
+    }
 
     #[inline]
     fn words(f: impl Fn(usize) -> u64) -> Self {
@@ -55,43 +69,58 @@ impl<const N: usize> Bits<N> {
     /// The sets that lack the slot.
     #[inline]
     pub(super) fn lacking(&self, slot: usize) -> Self {
-        match LACKING.get(slot) {
+        match Self::lacking_within(slot) {
             Some(mask) => Self::words(|at| self.0[at] & mask),
-            None => Self::words(|at| if at >> (slot - 6) & 1 == 0 { self.0[at] } else { 0 }),
+            None => Self::words(|at| self.0[at] & lacks(at, slot)),
         }
     }
 
     /// The sets that have it.
     #[inline]
     pub(super) fn having(&self, slot: usize) -> Self {
-        match LACKING.get(slot) {
+        match Self::lacking_within(slot) {
             Some(mask) => Self::words(|at| self.0[at] & !mask),
-            None => Self::words(|at| if at >> (slot - 6) & 1 == 1 { self.0[at] } else { 0 }),
+            None => Self::words(|at| self.0[at] & !lacks(at, slot)),
         }
     }
 
     /// The sets that lack the slot, each with it.
     #[inline]
     pub(super) fn with(&self, slot: usize) -> Self {
-        match LACKING.get(slot) {
+        match Self::lacking_within(slot) {
             Some(mask) => Self::words(|at| (self.0[at] & mask) << (1 << slot)),
-            None => {
-                let distance = 1 << (slot - 6);
-                Self::words(|at| if at & distance != 0 { self.0[at - distance] } else { 0 })
-            }
+            None => match slot {
+                // With a constant distance the compiler moves whole registers.
+                6 => self.up::<1>(),
+                7 => self.up::<2>(),
+                8 => self.up::<4>(),
+                _ => self.up::<8>(),
+            },
         }
     }
 
     /// The sets that have the slot, each without it.
     #[inline]
     pub(super) fn without(&self, slot: usize) -> Self {
-        match LACKING.get(slot) {
+        match Self::lacking_within(slot) {
             Some(mask) => Self::words(|at| (self.0[at] & !mask) >> (1 << slot)),
-            None => {
-                let distance = 1 << (slot - 6);
-                Self::words(|at| if at & distance == 0 { self.0[at + distance] } else { 0 })
-            }
+            None => match slot {
+                6 => self.down::<1>(),
+                7 => self.down::<2>(),
+                8 => self.down::<4>(),
+                _ => self.down::<8>(),
+            },
         }
+    }
+
+    #[inline]
+    fn up<const DISTANCE: usize>(&self) -> Self {
+        Self::words(|at| if at & DISTANCE != 0 { self.0[at ^ DISTANCE] } else { 0 })
+    }
+
+    #[inline]
+    fn down<const DISTANCE: usize>(&self) -> Self {
+        Self::words(|at| if at & DISTANCE == 0 { self.0[(at | DISTANCE) % N] } else { 0 })
     }
 
     /// How many sets there are.
