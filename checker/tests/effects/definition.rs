@@ -148,13 +148,13 @@ impl One<'_> {
     /// When a process was last assigned the log before some time, with the generation.
     fn turn(&self, process: Process, until: u64) -> Option<(u64, Option<i64>)> {
         let before = self.events.iter().filter(|event| event.process == process && event.time.0 <= until);
-        let turns = before.filter_map(|event| match &event.op {
+        let mut turns = before.filter_map(|event| match &event.op {
             Op::Assigned(assignment) if assignment.logs.contains(&self.log) => {
                 Some((event.time.0, assignment.generation))
             }
             _ => None,
         });
-        turns.last()
+        turns.next_back()
     }
 
     /// Effects that are known, in order; and offsets of which there may be one.

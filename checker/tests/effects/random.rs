@@ -180,7 +180,7 @@ impl Making {
         let process = member.process;
         match self.random.below(14) {
             0 | 1 => {
-                let generation = self.random.percent(60).then(|| (step / 4) as i64);
+                let generation = self.random.percent(60).then_some((step / 4) as i64);
                 let assignment = Assignment { logs: vec![log_id(log)], generation };
                 self.moment(process, Op::Assigned(assignment));
                 member.at[log] = self.random.below(content.len() + 1);

@@ -193,9 +193,8 @@ pub(crate) fn without_value(story: &Story, gone: Value) -> Story {
 
 /// Where a record was read.
 fn places(story: &Story, value: Value) -> BTreeSet<(LogId, i64)> {
-    let runs = story.events.iter().flat_map(|event| match &event.op {
-        Op::Poll { runs } | Op::FinalRead { runs, .. } => runs.as_slice(),
-        _ => &[],
+    let runs = story.events.iter().flat_map(|event| {
+        if let Op::Poll { runs } | Op::FinalRead { runs, .. } = &event.op { runs.as_slice() } else { &[] }
     });
     let holds = |run: &&Run| {
         let nth = value.seq.0.checked_sub(run.first.seq.0);

@@ -7,7 +7,7 @@
 //!   4.310 s   │    t/0                  broker 1 leads (epoch 7, in sync 1,3)
 //! ```
 //! The columns between time and who are the faults that were on; what the anomaly rests on is marked. Names and
-//! numbers come from outside, so all of it goes through [`plain`](crate::plain::plain).
+//! numbers come from outside, so all of it goes through [`plain`](crate::plain).
 
 use checker::closeup::{CloseUp, Moment, Part};
 use checker::verdict::Basis;
