@@ -11,6 +11,7 @@
 mod aborted_read;
 mod corrupt;
 mod dependency_cycle;
+mod double_input;
 mod duplicate_write;
 mod fencing_violation;
 mod inconsistent_offsets;
@@ -19,6 +20,7 @@ mod lost_write;
 mod lso_breach;
 mod misrouted;
 mod nonmonotonic_poll;
+mod output_mismatch;
 mod phantom;
 mod poll_skip;
 mod precommitted_read;
@@ -26,6 +28,7 @@ mod realtime_inversion;
 mod redelivered;
 mod reordered_write;
 mod resurrected_abort;
+mod skipped_input;
 mod stale_end;
 mod torn_transaction;
 mod undelivered;
@@ -127,15 +130,15 @@ pub(crate) fn how(anomaly: Anomaly) -> Option<How> {
         Anomaly::ResurrectedAbort => resurrected_abort::plant,
         Anomaly::FencingViolation => fencing_violation::plant,
         Anomaly::DependencyCycle => dependency_cycle::plant,
+        Anomaly::SkippedInput => skipped_input::plant,
+        Anomaly::DoubleInput => double_input::plant,
+        Anomaly::OutputMismatch => output_mismatch::plant,
         Anomaly::OffsetRegression
         | Anomaly::LostEffect
         | Anomaly::DuplicateEffect
         | Anomaly::PhantomEffect
         | Anomaly::MisorderedEffect
         | Anomaly::ZombieEffect
-        | Anomaly::SkippedInput
-        | Anomaly::DoubleInput
-        | Anomaly::OutputMismatch
         | Anomaly::Stall => return None,
     })
 }
@@ -156,6 +159,10 @@ pub fn feature(anomaly: Anomaly) -> Option<Feature> {
         Anomaly::FencingViolation,
         Anomaly::DependencyCycle,
     ];
+    let of_transformers = [Anomaly::SkippedInput, Anomaly::DoubleInput, Anomaly::OutputMismatch];
+    if of_transformers.contains(&anomaly) {
+        return Some(Feature::Transform);
+    }
     of_transactions.contains(&anomaly).then_some(Feature::Transactions)
 }
 
@@ -177,6 +184,8 @@ pub(crate) fn check(orders: &[Order], options: &Options) -> Result<(), PlantErro
             "two partitions"
         } else if missing == Some(Feature::Transactions) {
             "transactions"
+        } else if missing.is_some() {
+            "a transformer: --with transform"
         } else if anomaly == Anomaly::RealtimeInversion && options.producers < 2 {
             "two producers"
         } else if by_group.contains(&anomaly) && options.groups < 1 {

@@ -27,6 +27,7 @@ mod recorder;
 mod storm;
 mod tail;
 mod transaction;
+mod transform;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};

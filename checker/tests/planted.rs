@@ -11,9 +11,11 @@ mod compare;
 #[path = "random/shapes.rs"]
 mod shapes;
 
+use std::collections::BTreeSet;
+
 use checker::anomaly::{ALL, Anomaly};
 use checker::plant::{Order, PlantError, plantable};
-use checker::simulate::{GenerateError, Options, generate};
+use checker::simulate::{FEATURES, GenerateError, Options, generate};
 use compare::compare;
 use shapes::{alone, shape, together};
 
@@ -54,7 +56,7 @@ fn a_correct_pipeline_is_valid_whatever_its_shape() {
 #[test]
 fn many_defects_are_counted_exactly() {
     let plants = plantable().map(|anomaly| Order { anomaly, count: 700 }).collect();
-    compare(&Options { plants, ..Options::default() });
+    compare(&Options { plants, with: BTreeSet::from(FEATURES), ..Options::default() });
 }
 
 #[test]
@@ -65,7 +67,7 @@ fn the_same_options_give_the_same_bytes() {
         (bytes, serde_json::to_string(&manifest).unwrap())
     };
     let plants: Vec<Order> = plantable().map(|anomaly| Order { anomaly, count: 2 }).collect();
-    let options = Options { plants, ..Options::default() };
+    let options = Options { plants, with: BTreeSet::from(FEATURES), ..Options::default() };
     assert!(bytes(&options) == bytes(&options));
     assert!(bytes(&options).0 != bytes(&Options { seed: 2, ..options.clone() }).0);
 }

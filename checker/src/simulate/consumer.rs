@@ -68,7 +68,7 @@ const EFFECT_AFTER: u64 = 60;
 const POLLS_PER_COMMIT: u32 = 64;
 
 /// The offsets of pieces, neighbours joined.
-fn spans<'t>(log: LogId, pieces: impl Iterator<Item = Piece<'t>>) -> Vec<Span> {
+pub(super) fn spans<'t>(log: LogId, pieces: impl Iterator<Item = Piece<'t>>) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for piece in pieces {
         let last = Offset(piece.offset.saturating_add_unsigned(piece.seqs.len() as u64 - 1));
@@ -232,7 +232,10 @@ impl Pipeline<'_> {
         for log in 0..self.logs.len() {
             let reading = &mut self.groups[group].readings[log];
             reading.committed = (reading.next, reading.position);
-            let forget = self.groups.iter().map(|group| group.readings[log].committed.0).min();
+            let taken =
+                self.intake.filter(|intake| intake.log == self.logs[log].id).map(|intake| intake.rank);
+            let committed = self.groups.iter().map(|group| group.readings[log].committed.0);
+            let forget = committed.chain(taken).min();
             self.logs[log].tail.forget(forget.unwrap_or(0));
         }
         Ok(())

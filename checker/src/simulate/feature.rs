@@ -10,6 +10,8 @@ pub enum Feature {
     Transactions,
     /// A further group writes the effects of what it is handed into a sink.
     Effects,
+    /// A consumer makes one record of each that it takes in from a log, and sends it to another log, in transactions.
+    Transform,
     /// Half of the logs have gaps in their offsets.
     Sparse,
     /// One log ends with a record at offset 2^62.
@@ -19,8 +21,14 @@ pub enum Feature {
 }
 
 /// All of them.
-pub const FEATURES: [Feature; 5] =
-    [Feature::Transactions, Feature::Effects, Feature::Sparse, Feature::HugeOffset, Feature::Batches];
+pub const FEATURES: [Feature; 6] = [
+    Feature::Transactions,
+    Feature::Effects,
+    Feature::Transform,
+    Feature::Sparse,
+    Feature::HugeOffset,
+    Feature::Batches,
+];
 
 /// No feature has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +43,7 @@ impl fmt::Display for Feature {
         f.write_str(match self {
             Feature::Transactions => "transactions",
             Feature::Effects => "effects",
+            Feature::Transform => "transform",
             Feature::Sparse => "sparse",
             Feature::HugeOffset => "huge-offset",
             Feature::Batches => "batches",

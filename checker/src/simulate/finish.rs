@@ -27,6 +27,7 @@ impl Pipeline<'_> {
             self.huge_record()?;
         }
         self.phase("drain")?;
+        self.transform_all()?;
         self.close_groups()?;
         self.wait(10_000, 20_000);
         let clients: Vec<Process> = self.producers.iter().map(|producer| producer.process).collect();

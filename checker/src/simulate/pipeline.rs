@@ -16,6 +16,7 @@ use super::random::Random;
 use super::recorder::Recorder;
 use super::tail::{Piece, Tail};
 use super::transaction::Transaction;
+use super::transform::Intake;
 use super::{Feature, Options};
 use crate::plant;
 
@@ -41,6 +42,10 @@ pub(crate) struct Pipeline<'o> {
     pub(super) sent: u64,
     /// Logs from this one on hold transactions.
     pub(super) transactional_from: usize,
+    /// How many of them are written by the transactional producer.
+    pub(super) ledgers: usize,
+    /// Where the transformer is, if there is one.
+    pub(crate) intake: Option<Intake>,
     /// The log that nobody reads, and the number of records in it.
     pub(crate) unread: Option<(LogId, i64)>,
     /// Transactions whose abort was acknowledged.
@@ -101,6 +106,8 @@ impl<'o> Pipeline<'o> {
             planted: Vec::new(),
             sent: 0,
             transactional_from: usize::from(options.partitions),
+            ledgers: 0,
+            intake: None,
             unread: None,
             aborted: 0,
             committed: 0,
@@ -124,7 +131,10 @@ impl<'o> Pipeline<'o> {
         self.observer = self.recorder.open(identity("observer", "consumer", "wire"), self.now)?;
         let ledgers =
             if self.options.has(Feature::Transactions) { 2 + self.options.partitions / 16 } else { 0 };
-        let topics = [("orders", self.options.partitions), ("ledger", ledgers)];
+        self.ledgers = usize::from(ledgers);
+        let own = u16::from(self.options.has(Feature::Transform));
+        let topics =
+            [("orders", self.options.partitions), ("ledger", ledgers), ("intake", own), ("copies", own)];
         for (topic, partition) in
             topics.iter().flat_map(|(topic, count)| (0..*count).map(move |n| (topic, n)))
         {
@@ -224,7 +234,7 @@ impl<'o> Pipeline<'o> {
         }
         log.next = offset.saturating_add_unsigned(seqs.len() as u64);
         self.recorder.stored(log.id, piece)?;
-        if !self.groups.is_empty() {
+        if !self.groups.is_empty() || self.intake.is_some() {
             log.tail.push(piece);
         }
         if self.options.has(Feature::Batches) {

@@ -3,7 +3,7 @@
 use std::io;
 
 use history::ids::{LogId, Nanos, Process};
-use history::op::{Event, Identity, Op};
+use history::op::{Event, Identity, Isolation, Op};
 
 use super::feature::Feature;
 use super::parcel::{Fate, Parcel};
@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Careless,
     /// In transactions.
     Transactional,
+    /// In transactions, what it makes of records that it takes in.
+    Transformer,
 }
 
 impl Producer {
@@ -61,6 +63,10 @@ impl Pipeline<'_> {
         if self.options.has(Feature::Transactions) {
             self.start_producer("bank[0]".to_owned(), Kind::Transactional)?;
         }
+        if self.options.has(Feature::Transform) {
+            let slot = self.start_transformer_process()?;
+            self.start_transformer(slot);
+        }
         Ok(())
     }
 
@@ -68,6 +74,24 @@ impl Pipeline<'_> {
         let process = self.open_producer(&name)?;
         self.producers.push(Producer::new(process, name, kind, self.now));
         if kind == Kind::Transactional { self.claim(self.producers.len() - 1) } else { Ok(()) }
+    }
+
+    /// A process of the transformer's group, with a transactional id of its own.
+    pub(crate) fn start_transformer_process(&mut self) -> io::Result<usize> {
+        let slot = self.producers.len();
+        let identity = Identity {
+            name: format!("copier[{slot}]"),
+            role: "transformer".to_owned(),
+            family: "simulated".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            group: Some("copier".to_owned()),
+            isolation: Some(Isolation::ReadCommitted),
+        };
+        let name = identity.name.clone();
+        let process = self.recorder.open(identity, self.now)?;
+        self.producers.push(Producer::new(process, name, Kind::Transformer, self.now));
+        self.claim(slot)?;
+        Ok(slot)
     }
 
     fn open_producer(&mut self, name: &str) -> io::Result<Process> {
@@ -96,6 +120,7 @@ impl Pipeline<'_> {
         let batch = self.options.batch;
         match self.producers[slot].kind {
             Kind::Transactional => self.transactional_turn(slot, most),
+            Kind::Transformer => self.transform().map(drop),
             Kind::Sticky | Kind::Careless => {
                 let size = self.random.count(1, batch * 4).min(most);
                 let log = self.any_log();
@@ -138,7 +163,8 @@ impl Pipeline<'_> {
     /// Hands records to the client library, between the last time it was called and now.
     fn compose(&mut self, slot: usize, size: u32, to: Option<usize>, parcels: &mut [Parcel]) {
         self.wait_for_records(size);
-        let logs = parcels.len() as u64;
+        // What the transformer makes is the last log's only content.
+        let logs = parcels.len() as u64 - u64::from(self.intake.is_some());
         let producer = &mut self.producers[slot];
         self.now = self.now.max(producer.last + 1);
         let begin = producer.last.max(self.now.saturating_sub(20_000));
@@ -146,7 +172,8 @@ impl Pipeline<'_> {
         let step = (self.now - begin) / (u64::from(size) + 1);
         let (mut steady, mut time) = (begin, begin);
         self.sent += u64::from(size);
-        let epoch = (producer.kind == Kind::Transactional).then_some(producer.epoch);
+        let transactional = matches!(producer.kind, Kind::Transactional | Kind::Transformer);
+        let epoch = transactional.then_some(producer.epoch);
         for parcel in parcels.iter_mut() {
             (parcel.process, parcel.epoch) = (producer.process, epoch);
         }
@@ -184,7 +211,8 @@ impl Pipeline<'_> {
 
     /// A producer is killed in the middle of a turn; its successor is a new process.
     pub(super) fn producer_dies(&mut self) -> io::Result<()> {
-        let slot = self.random.index(self.producers.len());
+        let mortal = self.producers.len() - usize::from(self.intake.is_some());
+        let slot = self.random.index(mortal);
         let mut abandoned = None;
         if self.producers[slot].kind == Kind::Transactional {
             self.transactional_turn(slot, 50)?;

@@ -7,7 +7,7 @@
 use std::io;
 use std::ops::Range;
 
-use history::ids::{LogId, Process};
+use history::ids::{LogId, Offset, Process};
 use history::merged::{TxnEnd, TxnSpan};
 use history::op::{Op, Outcome};
 
@@ -21,9 +21,11 @@ pub(crate) struct Transaction {
     pub(crate) slot: usize,
     epoch: i16,
     span: TxnSpan,
-    end: Ending,
+    pub(super) end: Ending,
     turns: u32,
     logs: Vec<LogId>,
+    /// Positions that are sent to it.
+    pub(super) offsets: Vec<(LogId, Offset)>,
 }
 
 /// How a transaction will end.
@@ -84,8 +86,7 @@ impl Pipeline<'_> {
 
     /// Any log of the topic that transactions are written to.
     pub(crate) fn any_ledger(&mut self) -> LogId {
-        let ledgers = self.logs.len() - self.transactional_from;
-        let log = self.transactional_from + self.random.index(ledgers.max(1));
+        let log = self.transactional_from + self.random.index(self.ledgers.max(1));
         LogId(u16::try_from(log).unwrap_or(0))
     }
 
@@ -120,7 +121,7 @@ impl Pipeline<'_> {
         };
         self.now += 3;
         producer.last = self.now;
-        Ok(Transaction { process, slot, epoch, span, end, turns: 1, logs: Vec::new() })
+        Ok(Transaction { process, slot, epoch, span, end, turns: 1, logs: Vec::new(), offsets: Vec::new() })
     }
 
     /// Part of a parcel is sent in a transaction and acknowledged; whether committed readers will see it is said here.
@@ -190,7 +191,7 @@ impl Pipeline<'_> {
         let may_commit = if how == TxnEnd::Aborted { TxnSpan::NEVER } else { self.now };
         let (asked, ended) = (self.now, answered);
         let span = TxnSpan { asked, closed: asked, may_commit, ended, how, ..transaction.span };
-        self.recorder.transaction(transaction.process, span, &[])?;
+        self.recorder.transaction(transaction.process, span, &transaction.offsets)?;
         self.now += 1;
         let producer = &mut self.producers[transaction.slot];
         producer.last = producer.last.max(answered + 1);
