@@ -12,16 +12,21 @@ mod aborted_read;
 mod corrupt;
 mod dependency_cycle;
 mod double_input;
+mod duplicate_effect;
 mod duplicate_write;
 mod fencing_violation;
 mod inconsistent_offsets;
 mod lost_commit;
+mod lost_effect;
 mod lost_write;
 mod lso_breach;
+mod misordered_effect;
 mod misrouted;
 mod nonmonotonic_poll;
+mod offset_regression;
 mod output_mismatch;
 mod phantom;
+mod phantom_effect;
 mod poll_skip;
 mod precommitted_read;
 mod realtime_inversion;
@@ -33,6 +38,7 @@ mod stale_end;
 mod torn_transaction;
 mod undelivered;
 mod unseen;
+mod zombie_effect;
 
 use std::io;
 use std::str::FromStr;
@@ -133,13 +139,13 @@ pub(crate) fn how(anomaly: Anomaly) -> Option<How> {
         Anomaly::SkippedInput => skipped_input::plant,
         Anomaly::DoubleInput => double_input::plant,
         Anomaly::OutputMismatch => output_mismatch::plant,
-        Anomaly::OffsetRegression
-        | Anomaly::LostEffect
-        | Anomaly::DuplicateEffect
-        | Anomaly::PhantomEffect
-        | Anomaly::MisorderedEffect
-        | Anomaly::ZombieEffect
-        | Anomaly::Stall => return None,
+        Anomaly::OffsetRegression => offset_regression::plant,
+        Anomaly::LostEffect => lost_effect::plant,
+        Anomaly::DuplicateEffect => duplicate_effect::plant,
+        Anomaly::PhantomEffect => phantom_effect::plant,
+        Anomaly::MisorderedEffect => misordered_effect::plant,
+        Anomaly::ZombieEffect => zombie_effect::plant,
+        Anomaly::Stall => return None,
     })
 }
 
@@ -160,6 +166,16 @@ pub fn feature(anomaly: Anomaly) -> Option<Feature> {
         Anomaly::DependencyCycle,
     ];
     let of_transformers = [Anomaly::SkippedInput, Anomaly::DoubleInput, Anomaly::OutputMismatch];
+    let of_sinks = [
+        Anomaly::LostEffect,
+        Anomaly::DuplicateEffect,
+        Anomaly::PhantomEffect,
+        Anomaly::MisorderedEffect,
+        Anomaly::ZombieEffect,
+    ];
+    if of_sinks.contains(&anomaly) {
+        return Some(Feature::Effects);
+    }
     if of_transformers.contains(&anomaly) {
         return Some(Feature::Transform);
     }
@@ -178,14 +194,19 @@ pub(crate) fn check(orders: &[Order], options: &Options) -> Result<(), PlantErro
             Anomaly::NonmonotonicPoll,
             Anomaly::PrecommittedRead,
             Anomaly::LsoBreach,
+            Anomaly::OffsetRegression,
         ];
         let missing = feature(anomaly).filter(|feature| !options.has(*feature));
         let needs = if anomaly == Anomaly::Misrouted && options.partitions < 2 {
             "two partitions"
         } else if missing == Some(Feature::Transactions) {
             "transactions"
-        } else if missing.is_some() {
+        } else if missing == Some(Feature::Transform) {
             "a transformer: --with transform"
+        } else if missing.is_some() {
+            "a sink: --with effects"
+        } else if anomaly == Anomaly::ZombieEffect && options.members < 2 {
+            "two members"
         } else if anomaly == Anomaly::RealtimeInversion && options.producers < 2 {
             "two producers"
         } else if by_group.contains(&anomaly) && options.groups < 1 {
@@ -234,6 +255,16 @@ struct Lone {
 /// Stores one record when a group has read all that is before it.
 fn lone(pipeline: &mut Pipeline<'_>) -> io::Result<Lone> {
     let group = pipeline.random.index(usize::from(pipeline.options.groups));
+    lone_of(pipeline, group)
+}
+
+/// The group that has a sink.
+fn sink(pipeline: &Pipeline<'_>) -> usize {
+    usize::from(pipeline.options.groups)
+}
+
+/// The same for one group.
+fn lone_of(pipeline: &mut Pipeline<'_>, group: usize) -> io::Result<Lone> {
     let (slot, log) = (pipeline.any_producer(None), pipeline.any_log());
     pipeline.poll_all(group, log)?;
     let parcel = pipeline.parcel(slot, log, 1);

@@ -35,7 +35,7 @@ use history::op::{Identity, Op};
 use draws::Draws;
 use judged::{Judged, built, judged, judged_with_logs, shown};
 use random::Story;
-use rewritten::{Words, exchanged, interleaved, without_log, without_value};
+use rewritten::{Words, exchanged, interleaved, is_bound, without_log, without_value};
 use shapes::{alone, generated, shape, together};
 use unrolled::unrolled;
 
@@ -264,6 +264,9 @@ fn a_record_less_makes_nothing_wrong() {
         let values: Vec<Value> = values.into_iter().collect();
         for _ in 0..values.len().min(5) {
             let gone = values[draws.below(values.len())];
+            if is_bound(&story, gone) {
+                continue;
+            }
             let after = judged(&built(&without_value(&story, gone), 7));
             assert!(after.anomalies.is_empty(), "{name} without {gone}: {after:#?}\n{}", shown(&story));
             tried += 1;

@@ -261,7 +261,8 @@ struct Shape {
     /// About how many records make a batch.
     #[arg(long, value_name = "N", default_value_t = 100)]
     batch: u32,
-    /// What there is besides: transactions, sparse, huge-offset (there unless taken out), effects, batches.
+    /// What there is besides: transactions, sparse, huge-offset (there unless taken out), effects, transform,
+    /// batches.
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     with: Vec<Feature>,
     /// What there is not.

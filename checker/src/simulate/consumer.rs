@@ -56,6 +56,8 @@ pub(super) struct Reading {
 pub(crate) enum Handed {
     /// All are handed over and take effect, where there is a sink.
     All,
+    /// All are handed over, and the sink does not hear of them.
+    WithoutEffect,
     /// None.
     Nothing,
 }
@@ -178,7 +180,7 @@ impl Pipeline<'_> {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             let takes_effect = group.sink && handed == Handed::All;
             let handed = match handed {
-                Handed::All => count,
+                Handed::All | Handed::WithoutEffect => count,
                 Handed::Nothing => 0,
             };
             let process = member.process;
@@ -191,6 +193,35 @@ impl Pipeline<'_> {
         }
         reading.next = until.max(reading.next);
         Ok(taken)
+    }
+
+    /// The sink acknowledges the effect of one offset to a process.
+    pub(crate) fn effect(
+        &mut self,
+        group: usize,
+        process: Process,
+        (log, offset): (LogId, i64),
+    ) -> io::Result<()> {
+        self.until_quiet(group);
+        let span = Span { log, first: Offset(offset), last: Offset(offset) };
+        self.recorder.moment(process, self.now, Op::Effect { spans: vec![span] })?;
+        self.now += 10;
+        Ok(())
+    }
+
+    /// A process reads a committed position back and is told `next`.
+    pub(crate) fn fetch_committed(
+        &mut self,
+        group: usize,
+        process: Process,
+        (log, next): (LogId, i64),
+    ) -> io::Result<()> {
+        self.until_quiet(group);
+        let answer = Op::FetchCommitted { positions: vec![Position { log, next: Offset(next) }] };
+        let ask = Op::FetchCommitted { positions: Vec::new() };
+        let at = (self.now, self.now + 20);
+        self.now += 21;
+        self.recorder.asked(process, at, (ask, answer), Outcome::Ok { offset: None })
     }
 
     /// A group is returned what it should not be yet, or ever: everything there is.

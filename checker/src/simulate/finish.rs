@@ -109,6 +109,9 @@ impl Pipeline<'_> {
         if !self.groups.is_empty() {
             claim.push_str(&format!("; delivery={EVERYTHING}{transactional}"));
         }
+        if self.options.has(Feature::Effects) {
+            claim.push_str("; effect=exactly-once, ordered");
+        }
         Question {
             claim: claim.parse().unwrap_or_default(),
             floor: 1,

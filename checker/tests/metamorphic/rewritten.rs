@@ -191,6 +191,16 @@ pub(crate) fn without_value(story: &Story, gone: Value) -> Story {
     rest
 }
 
+/// Whether something was made of a record, or it was made of something: then it is not alone in what it is.
+pub(crate) fn is_bound(story: &Story, value: Value) -> bool {
+    let places = places(story, value);
+    story.events.iter().any(|event| {
+        let Op::Derive { spans, .. } = &event.op else { return false };
+        let within = |span: &Span| (span.log, span.first.0)..=(span.log, span.last.0);
+        event.process == value.process || spans.iter().any(|span| places.range(within(span)).next().is_some())
+    })
+}
+
 /// Where a record was read.
 fn places(story: &Story, value: Value) -> BTreeSet<(LogId, i64)> {
     let runs = story.events.iter().flat_map(|event| {

@@ -49,6 +49,7 @@ pub(crate) fn alone(case: u64, records: u64, anomaly: Anomaly) -> Options {
     let count = u32::try_from(1 + draw(case, 10, 9)).unwrap();
     let mut options = Options { plants: vec![Order { anomaly, count }], ..shape(case, records) };
     options.with.extend(feature(anomaly));
+    options.members = options.members.max(2);
     options
 }
 
@@ -56,6 +57,7 @@ pub(crate) fn alone(case: u64, records: u64, anomaly: Anomaly) -> Options {
 pub(crate) fn together(case: u64, records: u64) -> Options {
     let count = |nth: u64| u32::try_from(draw(case, 100 + nth, 6)).unwrap();
     let mut options = shape(case, records);
+    options.members = options.members.max(2);
     let fits = |anomaly: &Anomaly| feature(*anomaly).is_none_or(|feature| options.with.contains(&feature));
     let plants = (0u64..).zip(plantable().filter(fits));
     options.plants = plants.map(|(nth, anomaly)| Order { anomaly, count: count(nth) }).collect();
