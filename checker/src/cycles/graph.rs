@@ -108,22 +108,42 @@ impl Graph {
     /// Of one shape only the variant that needs least is looked for: a `G1c` makes `G1c-realtime` no news.
     pub fn anomalies(&self) -> Vec<(Class, Cycle)> {
         let mut found = Vec::new();
-        for component in components(self) {
-            let outgoing = Outgoing::within(self, &component);
+        let components = components(self);
+        for (component, edges) in components.iter().zip(self.inside(&components)) {
+            let outgoing = Outgoing::of(component.len(), edges.iter().copied());
             let before = found.len();
             for shape in SHAPES {
                 let variants = EXTRAS.iter().map(|extra| Class { shape, extra: *extra });
                 let first = variants
-                    .map(|class| (class, cycle::shortest(self, &component, &outgoing, class)))
+                    .map(|class| (class, cycle::shortest(self, component, &outgoing, class)))
                     .find_map(|(class, cycle)| cycle.map(|cycle| (class, cycle)));
                 found.extend(first);
             }
             if found.len() == before {
                 // The walks are bounded; that there is a cycle must be said all the same.
-                found.extend(cycle::any(self, &component, &outgoing));
+                found.extend(cycle::any(self, component, &outgoing));
             }
         }
         found
+    }
+
+    /// The edges within each component (sorted by node), whose nodes are renumbered from 0. One pass over all edges,
+    /// because there may be as many components as transactions.
+    fn inside(&self, components: &[Vec<u32>]) -> Vec<Vec<Edge>> {
+        let mut home = vec![(u32::MAX, 0); if components.is_empty() { 0 } else { self.node_count() }];
+        for (at, component) in (0u32..).zip(components) {
+            for (local, node) in (0u32..).zip(component) {
+                home[*node as usize] = (at, local);
+            }
+        }
+        let mut inside = vec![Vec::new(); components.len()];
+        for edge in self.edges.iter().filter(|_| !components.is_empty()) {
+            let ((from, a), (to, b)) = (home[edge.from as usize], home[edge.to as usize]);
+            if from == to && from != u32::MAX {
+                inside[from as usize].push(Edge { from: a, to: b, ..*edge });
+            }
+        }
+        inside
     }
 }
 
@@ -146,17 +166,6 @@ impl Outgoing {
             *at += 1;
         }
         Self { starts, edges: sorted }
-    }
-
-    /// The edges within a component (sorted by node), whose nodes are renumbered from 0.
-    fn within(graph: &Graph, component: &[u32]) -> Self {
-        let local = |node: u32| component.binary_search(&node).ok().and_then(|at| u32::try_from(at).ok());
-        let inside = graph.edges.iter().filter_map(|edge| {
-            let (from, to) = (local(edge.from)?, local(edge.to)?);
-            Some(Edge { from, to, ..*edge })
-        });
-        let inside: Vec<Edge> = inside.collect();
-        Self::of(component.len(), inside.into_iter())
     }
 
     pub(super) fn from(&self, node: u32) -> &[Edge] {

@@ -31,6 +31,8 @@ pub(crate) struct Txn {
 pub(crate) struct Owner {
     pub(crate) process: Process,
     pub(crate) txns: Range<u32>,
+    /// Its place among the owners.
+    pub(crate) at: usize,
 }
 
 /// A position that was sent to a transaction.
@@ -76,7 +78,8 @@ impl Ledger {
             if ledger.owners.last().is_none_or(|owner| owner.process != process) {
                 let start = index(ledger.txns.len());
                 ledger.by_process.insert(process.0, index(ledger.owners.len()));
-                ledger.owners.push(Owner { process, txns: start..start });
+                let at = ledger.owners.len();
+                ledger.owners.push(Owner { process, txns: start..start, at });
             }
             history.transactions(entry, &mut buffer, &mut chunk)?;
             let first = index(ledger.txns.len());
