@@ -67,6 +67,8 @@ pub(crate) struct Ledger {
     /// In the order of the questions.
     pub(crate) grants: Vec<Grant>,
     by_process: IdMap<u32, u32>,
+    /// By transaction: the sequence number after its last record.
+    ends: Vec<u32>,
 }
 
 impl Ledger {
@@ -99,6 +101,7 @@ impl Ledger {
                 owner.txns.end = index(ledger.txns.len());
             }
         }
+        ledger.ends = ledger.txns.iter().map(|txn| txn.span.end).collect();
         if !ledger.txns.is_empty() {
             ledger.grants = grants(history)?;
             ledger.complete(history);
@@ -153,24 +156,14 @@ impl Ledger {
 
     /// The transaction that a record of a process belongs to; `hint` is where the last one was found.
     pub(crate) fn of_record(&self, owner: &Owner, seq: u32, hint: &mut u32) -> Option<TxnId> {
-        let holds = |id: u32| {
-            let span = &self.txns[id as usize].span;
-            span.first <= seq && seq < span.end
-        };
-        for id in [*hint, hint.saturating_add(1)] {
-            if owner.txns.contains(&id) && holds(id) {
-                *hint = id;
-                return Some(id);
-            }
+        let ends = &self.ends[owner.txns.start as usize..owner.txns.end as usize];
+        let near = hint.saturating_sub(owner.txns.start) as usize;
+        let id = owner.txns.start + index(first_above(ends, seq, near));
+        if !owner.txns.contains(&id) {
+            return None;
         }
-        let txns = &self.txns[owner.txns.start as usize..owner.txns.end as usize];
-        let after = index(txns.partition_point(|txn| txn.span.end <= seq));
-        let id = owner.txns.start + after;
-        if owner.txns.contains(&id) && holds(id) {
-            *hint = id;
-            return Some(id);
-        }
-        None
+        *hint = id;
+        (self.txns[id as usize].span.first <= seq).then_some(id)
     }
 
     /// Splits records of one process into stretches of one transaction, or of none.
@@ -207,6 +200,35 @@ impl Ledger {
         });
         before.or((at < txns.len()).then_some(at)).map(|at| owner.txns.start + index(at))
     }
+}
+
+/// The place of the first number above another, looked for in steps that double away from a place near it.
+fn first_above(numbers: &[u32], than: u32, near: usize) -> usize {
+    let near = near.min(numbers.len());
+    let (mut from, mut to, mut step) = (0, numbers.len(), 1);
+    if numbers.get(near).is_some_and(|number| *number <= than) {
+        from = near + 1;
+        while let Some(number) = numbers.get(from + step - 1) {
+            if *number > than {
+                to = from + step - 1;
+                break;
+            }
+            from += step;
+            step *= 2;
+        }
+    } else {
+        to = near;
+        while to > 0 {
+            let probe = to.saturating_sub(step);
+            if numbers[probe] <= than {
+                from = probe + 1;
+                break;
+            }
+            to = probe;
+            step *= 2;
+        }
+    }
+    from + numbers[from..to].partition_point(|number| *number <= than)
 }
 
 /// Until when a transaction was undecided for sure. One that committed was until its commit was asked; any other may
