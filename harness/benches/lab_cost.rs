@@ -132,6 +132,7 @@ fn config(bootstrap: &str, journal: std::path::PathBuf, role: ProducerRole) -> W
         topics: vec![Topic { name: "orders".into(), partitions: 3 }],
         properties: BTreeMap::from([("acks".to_owned(), "all".to_owned())]),
         role: Role::Producer(role),
+        sink: None,
         gates: Vec::new(),
         shutdown_ms: 30_000,
     }

@@ -496,6 +496,7 @@ impl Supervisor {
             topics: self.topics.get(&plan.topic).into_iter().cloned().collect(),
             properties: plan.properties.clone(),
             role,
+            sink: None,
             gates: Vec::new(),
             shutdown_ms: 30_000,
         })

@@ -208,7 +208,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
                     self.shared.books().progress.skipped += records.len() as u64;
                 }
             }
-            Commit::Auto => {
+            Commit::Auto | Commit::InSink => {
                 self.process(records)?;
             }
         }
@@ -221,7 +221,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
             self.effect(records)?;
             return Ok(records.len());
         }
-        let can_stop = matches!(self.role.commit, Commit::AfterSync | Commit::AfterAsync);
+        let can_stop = matches!(self.role.commit, Commit::AfterSync | Commit::AfterAsync | Commit::InSink);
         for (index, record) in records.iter().enumerate() {
             if can_stop && self.worker.link.leaving() {
                 return Ok(index);
@@ -299,7 +299,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
             Commit::AfterSync | Commit::Before => self.commit_and_wait(&open).map(|_| ()),
             Commit::AfterAsync if self.shared.books().awaits_answers() => Ok(()),
             Commit::AfterAsync => self.commit_without_waiting(&open),
-            Commit::Auto => Ok(()),
+            Commit::Auto | Commit::InSink => Ok(()),
         }
     }
 
@@ -345,7 +345,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
             Commit::AfterSync | Commit::AfterAsync | Commit::Before => {
                 self.commit_and_wait(&open)?;
             }
-            Commit::Auto => {}
+            Commit::Auto | Commit::InSink => {}
         }
         // What poll still returns here was handed out by the library and never reaches the application.
         if self.consumer.close_queue().is_ok() {

@@ -110,6 +110,7 @@ impl Commit {
             Self::AfterAsync => "after-async",
             Self::Before => "before",
             Self::Auto => "auto",
+            Self::InSink => "in-sink",
         }
     }
 
@@ -132,15 +133,20 @@ impl Commit {
                 Step::EffectBegun,
                 Step::EffectDone,
             ],
-            // When the library's timer commits is not the application's to know.
-            Self::Auto => &[Step::Polled, Step::Processing, Step::EffectBegun, Step::EffectDone],
+            // When the library's timer commits is not the application's to know; a position in the sink is committed with
+            // the effect.
+            Self::Auto | Self::InSink => {
+                &[Step::Polled, Step::Processing, Step::EffectBegun, Step::EffectDone]
+            }
         }
     }
 
     /// Properties that the mode sets, and that a spec must not contradict.
     pub fn implied(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::AfterSync | Self::AfterAsync | Self::Before => &[("enable.auto.commit", "false")],
+            Self::AfterSync | Self::AfterAsync | Self::Before | Self::InSink => {
+                &[("enable.auto.commit", "false")]
+            }
             Self::Auto => &[],
         }
     }

@@ -7,6 +7,8 @@
 //!
 //! The worker begins its work by itself as soon as it has said `ready`; there is no start command.
 
+mod effects;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -15,6 +17,8 @@ use history::op::Identity;
 use serde::{Deserialize, Serialize};
 
 use crate::step::Step;
+
+pub use effects::{EFFECT_MODES, EffectMode, SinkConfig};
 
 /// Everything that a worker needs to know before it begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +41,9 @@ pub struct WorkerConfig {
     pub properties: BTreeMap<String, String>,
     /// What it does.
     pub role: Role,
+    /// Where the effects of a consumer's processing are kept. None: processing has no effect.
+    #[serde(default)]
+    pub sink: Option<SinkConfig>,
     /// Gates that are armed before the first record.
     #[serde(default)]
     pub gates: Vec<Gate>,
@@ -122,6 +129,12 @@ pub struct ConsumerRole {
     /// Before `ready`, the first assignment must have arrived within this time. None: `ready` at once.
     #[serde(default)]
     pub warm_up_ms: Option<u64>,
+    /// What is kept in the sink with each effect. None: no effect.
+    #[serde(default)]
+    pub effect: Option<EffectMode>,
+    /// With `deduplicated-expiring`: how long a key is remembered.
+    #[serde(default)]
+    pub dedup_ttl_ms: Option<u64>,
 }
 
 /// When a consumer commits its positions.
@@ -136,6 +149,8 @@ pub enum Commit {
     Before,
     /// By the library's timer, with the library's own defaults (M7).
     Auto,
+    /// Never to Kafka: the positions are kept in the sink, with the effects (M10).
+    InSink,
 }
 
 /// Where a client is to be stopped: after `from` and before `to`, for the `nth` time.
@@ -261,6 +276,8 @@ pub struct Progress {
     pub polled: u64,
     /// Consumer: records whose effect is done.
     pub processed: u64,
+    /// Consumer: calls of the sink that failed, were refused, or whose outcome is unknown.
+    pub sink_errors: u64,
     /// Consumer: records polled and then skipped, because their commit was not known to have succeeded or their log
     /// was taken away before they were handed over.
     pub skipped: u64,
@@ -344,7 +361,14 @@ impl Default for ProducerRole {
 
 impl Default for ConsumerRole {
     fn default() -> Self {
-        Self { commit: Commit::AfterSync, batch: None, processing_us: 0, warm_up_ms: None }
+        Self {
+            commit: Commit::AfterSync,
+            batch: None,
+            processing_us: 0,
+            warm_up_ms: None,
+            effect: None,
+            dedup_ttl_ms: None,
+        }
     }
 }
 
@@ -370,6 +394,7 @@ mod tests {
             topics: vec![Topic { name: "orders".into(), partitions: 3 }],
             properties: BTreeMap::from([("acks".into(), "1".into())]),
             role: Role::Producer(ProducerRole { rate: Some(2000.0), ..Default::default() }),
+            sink: None,
             gates: vec![Gate { id: 1, from: Step::Sent, to: Step::Acknowledged, nth: 100 }],
             shutdown_ms: 5,
         }
@@ -377,7 +402,12 @@ mod tests {
 
     #[test]
     fn a_configuration_survives_the_way_through_one_line() {
-        let consumer = WorkerConfig { role: Role::Consumer(ConsumerRole::default()), ..config() };
+        let role = ConsumerRole { effect: Some(EffectMode::OffsetInSink), ..Default::default() };
+        let consumer = WorkerConfig {
+            role: Role::Consumer(ConsumerRole { commit: Commit::InSink, ..role }),
+            sink: Some(SinkConfig::Http { url: "http://sink:8080".into() }),
+            ..config()
+        };
         for written in [config(), consumer] {
             let line = to_line(&written).unwrap();
             assert!(!line.contains('\n'));

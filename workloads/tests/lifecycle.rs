@@ -107,6 +107,7 @@ fn producer(folder: &Path) -> WorkerConfig {
         topics: vec![Topic { name: "orders".into(), partitions: 2 }],
         properties: BTreeMap::new(),
         role: Role::Producer(ProducerRole { rate: Some(500.0), ..Default::default() }),
+        sink: None,
         gates: Vec::new(),
         shutdown_ms: 2000,
     }

@@ -155,6 +155,8 @@ fn role(client: &Client, start: Duration) -> protocol::Role {
                 .processing
                 .map_or(0, |time| u64::try_from(time.0.as_micros()).unwrap_or(u64::MAX)),
             warm_up_ms,
+            effect: None,
+            dedup_ttl_ms: None,
         }),
     }
 }
@@ -324,6 +326,7 @@ fn commit_words(commit: Commit) -> &'static str {
         Commit::AfterSync | Commit::AfterAsync => "commit-after",
         Commit::Before => "commit-before",
         Commit::Auto => "auto-commit",
+        Commit::InSink => "offset-in-sink",
     }
 }
 

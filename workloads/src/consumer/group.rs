@@ -84,7 +84,7 @@ impl<Out: Write + Send> ConsumerContext for Callbacks<Out> {
                 .invoke(Op::CommitOffsets { mode: CommitMode::Auto, positions: positions.clone() })
                 .and_then(|()| books.committed(&positions, CommitMode::Auto, result)),
             // The answer to a synchronous commit comes from the call itself.
-            Commit::AfterAsync | Commit::Auto | Commit::AfterSync | Commit::Before => return,
+            Commit::AfterAsync | Commit::Auto | Commit::AfterSync | Commit::Before | Commit::InSink => return,
         };
         books.note(written.map(|_| ()));
         drop(books);
