@@ -25,6 +25,7 @@
 //! | `lost-write` | records sent |
 //! | `skipped-input`, `double-input`, `output-mismatch` | records of the input |
 
+mod bits;
 mod derived;
 mod evidence;
 mod fencing;

@@ -5,9 +5,9 @@
 //! transaction, what must be there and is not. Whether that is an anomaly depends on the other logs too and is decided
 //! afterwards (`outcome`). What a poll may not have returned is known at once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use history::ids::{LogId, Offset, Process};
 use history::merged::{Buffer, Entry, History, HistoryError, Kind, ReadChunk, TxnEnd};
@@ -38,14 +38,12 @@ pub(super) struct Marks {
     missing: Vec<AtomicU64>,
     in_final_read: Vec<AtomicU64>,
     polled: Vec<AtomicU64>,
-    /// Whether any record of a transactional process is not where it should be.
-    gone: AtomicBool,
 }
 
 impl Marks {
     fn new(txns: usize) -> Self {
         let none = || (0..txns).map(|_| AtomicU64::new(NONE)).collect();
-        Self { missing: none(), in_final_read: none(), polled: none(), gone: AtomicBool::new(false) }
+        Self { missing: none(), in_final_read: none(), polled: none() }
     }
 
     /// The first record that is not in the committed read of the log it was sent to, and would be if all had committed.
@@ -84,7 +82,7 @@ fn note(of: &AtomicU64, seq: u32, log: LogId) {
     of.fetch_min(u64::from(seq) << 16 | u64::from(log.0), Ordering::Relaxed);
 }
 
-/// Reads every log once; where something is gone, twice.
+/// Reads every log once; twice, where something is gone that must have been committed.
 pub(super) fn check(history: &History, ledger: &Ledger) -> Result<(Findings, Marks), HistoryError> {
     let marks = Marks::new(ledger.txns.len());
     let processes = history.facts().processes.iter();
@@ -92,16 +90,39 @@ pub(super) fn check(history: &History, ledger: &Ledger) -> Result<(Findings, Mar
     let readers: HashSet<Process> = committed.map(|(process, _)| *process).collect();
     let logs: Vec<LogId> = (0u16..).map(LogId).take(history.facts().logs.len()).collect();
     let one = |log: &LogId| OneLog::new(history, (ledger, &marks, &readers), *log);
-    let judged: Vec<Findings> =
+    let judged: Vec<(Findings, Gone)> =
         logs.par_iter().map(|log| one(log)?.judge()).collect::<Result<_, HistoryError>>()?;
+    let lost = |(log, (_, gone)): (&LogId, &(Findings, Gone))| match gone.is_certain(ledger, &marks) {
+        true => one(log)?.lost(),
+        false => Ok(Findings::default()),
+    };
+    let lost: Vec<Findings> = logs.par_iter().zip(&judged).map(lost).collect::<Result<_, HistoryError>>()?;
     let mut findings = Findings::default();
-    judged.into_iter().for_each(|log| findings.append(log));
-    if marks.gone.load(Ordering::Relaxed) {
-        let lost: Vec<Findings> =
-            logs.par_iter().map(|log| one(log)?.lost()).collect::<Result<_, HistoryError>>()?;
-        lost.into_iter().for_each(|log| findings.append(log));
-    }
+    judged.into_iter().map(|(log, _)| log).chain(lost).for_each(|log| findings.append(log));
     Ok((findings, marks))
+}
+
+/// Whether anything of transactional processes is gone from a log that must be there.
+#[derive(Default)]
+struct Gone {
+    /// Something is: it belongs to no transaction, or to one whose commit was acknowledged.
+    certain: bool,
+    /// What belongs to these is, if they committed: a reader of another log may have been shown so.
+    perhaps: BTreeSet<TxnId>,
+}
+
+impl Gone {
+    fn note(&mut self, ledger: &Ledger, txn: Option<TxnId>) {
+        match txn.map(|txn| (txn, ledger.txn(txn).span.how)) {
+            None | Some((_, TxnEnd::Committed)) => self.certain = true,
+            Some((txn, TxnEnd::Unknown)) => drop(self.perhaps.insert(txn)),
+            Some((_, TxnEnd::Aborted | TxnEnd::Failed | TxnEnd::Open)) => {}
+        }
+    }
+
+    fn is_certain(&self, ledger: &Ledger, marks: &Marks) -> bool {
+        self.certain || self.perhaps.iter().any(|txn| marks.must_have_committed(ledger, *txn))
+    }
 }
 
 /// One log being judged.
@@ -139,7 +160,8 @@ impl<'h> OneLog<'h> {
         })
     }
 
-    fn judge(mut self) -> Result<Findings, HistoryError> {
+    fn judge(mut self) -> Result<(Findings, Gone), HistoryError> {
+        let mut gone = Gone::default();
         let mut stable = Stable::default();
         self.see(&mut stable)?;
         let Evidence { history, ledger, log } = self.evidence;
@@ -147,7 +169,7 @@ impl<'h> OneLog<'h> {
         self.streams.visit(|visited| match visited {
             Visited::Appended { txn, offset } => stable.appended(ledger, txn, offset),
             Visited::Gone { txn, committed, chunk, places, .. } => {
-                marks.gone.store(true, Ordering::Relaxed);
+                gone.note(ledger, txn);
                 if let (Some(txn), Some(first)) = (txn.filter(|_| committed), places.first()) {
                     note(&marks.missing[txn as usize], chunk.seqs[*first], log);
                 }
@@ -169,7 +191,7 @@ impl<'h> OneLog<'h> {
         })?;
         stable.judge((history, ledger), log, &mut self.findings);
         self.findings.transactions.logs_not_read = u64::from(self.streams.is_unread());
-        Ok(self.findings)
+        Ok((self.findings, gone))
     }
 
     /// What must have committed and is not where it was sent to.

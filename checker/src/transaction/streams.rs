@@ -10,6 +10,7 @@ use history::merged::{
 };
 use history::op::Isolation;
 
+use super::bits::Bits;
 use super::ledger::{Ledger, Owner, TxnId};
 use crate::linear::hash::IdMap;
 use crate::log::stream::claimed;
@@ -30,13 +31,12 @@ pub(super) struct Streams<'h> {
 struct Stream<'h> {
     owner: &'h Owner,
     entries: &'h [Entry],
-    base: u32,
     /// In the final read that says what is in the log.
-    read: Vec<u64>,
+    read: Bits,
     /// Returned by a poll of a consumer that reads committed.
-    polled: Vec<u64>,
-    /// In the log above the end of the committed read; empty where there is nothing above it.
-    above: Vec<u64>,
+    polled: Bits,
+    /// In the log above the end of the committed read, where there is anything above it.
+    above: Option<Bits>,
     hint: u32,
 }
 
@@ -63,37 +63,35 @@ pub(super) enum Visited<'c> {
 
 impl<'h> Streams<'h> {
     pub(super) fn new(history: &'h History, ledger: &'h Ledger, log: LogId) -> Result<Self, HistoryError> {
-        let levels = [Isolation::ReadCommitted, Isolation::ReadUncommitted];
         let complete = |level| history.final_read(log, level).copied().filter(FinalReadEnd::is_complete);
+        let [committed, all] = [Isolation::ReadCommitted, Isolation::ReadUncommitted].map(complete);
+        let hides = committed.zip(all).is_some_and(|(committed, all)| all.end > committed.end);
         let mut streams = Self {
             history,
             ledger,
-            end: levels.into_iter().find_map(complete),
-            hides: false,
+            end: committed.or(all),
+            hides,
             list: Vec::new(),
             by_process: IdMap::default(),
         };
         for entries in history.chunks(Kind::Sends, log).chunk_by(|a, b| a.process == b.process) {
             let (Some(first), Some(last)) = (entries.first(), entries.last()) else { continue };
             let Some(owner) = ledger.owner(first.process.0) else { continue };
-            let words = (last.seqs.1.saturating_sub(first.seqs.0) / 64 + 1) as usize;
+            let span = (first.seqs.0, last.seqs.1);
             streams.by_process.insert(first.process.0, streams.list.len());
             streams.list.push(Stream {
                 owner,
                 entries,
-                base: first.seqs.0,
-                read: vec![0; words],
-                polled: vec![0; words],
-                above: Vec::new(),
+                read: Bits::new(span),
+                polled: Bits::new(span),
+                above: hides.then(|| Bits::new(span)),
                 hint: owner.txns.start,
             });
         }
         let Some(end) = streams.end else { return Ok(streams) };
-        let all = complete(Isolation::ReadUncommitted);
         if end.isolation == Isolation::ReadUncommitted {
             streams.uncommitted((log, i64::MIN), Seen::InRead)?;
-        } else if all.is_some_and(|all| all.end > end.end) {
-            streams.hides = true;
+        } else if hides {
             streams.uncommitted((log, end.end.0), Seen::Above)?;
         }
         Ok(streams)
@@ -128,19 +126,10 @@ impl<'h> Streams<'h> {
     pub(super) fn see(&mut self, process: u32, seqs: &[u32], seen: Seen) {
         let Some(&at) = self.by_process.get(&process) else { return };
         let stream = &mut self.list[at];
-        let bits = match seen {
-            Seen::InRead => &mut stream.read,
-            Seen::Polled => &mut stream.polled,
-            Seen::Above => {
-                stream.above.resize(stream.read.len(), 0);
-                &mut stream.above
-            }
-        };
-        for seq in seqs {
-            let Some(at) = seq.checked_sub(stream.base) else { continue };
-            if let Some(word) = bits.get_mut((at / 64) as usize) {
-                *word |= 1 << (at % 64);
-            }
+        match seen {
+            Seen::InRead => stream.read.set(seqs),
+            Seen::Polled => stream.polled.set(seqs),
+            Seen::Above => stream.above.iter_mut().for_each(|above| above.set(seqs)),
         }
     }
 
@@ -185,6 +174,9 @@ impl<'h> Streams<'h> {
                             return;
                         }
                         let Some(start) = start else { return };
+                        if stream.read.has_all(&chunk.seqs[part.clone()]) {
+                            return;
+                        }
                         places.clear();
                         places.extend(part.filter(|&place| stream.is_gone(&chunk, (run, place), start)));
                         if !places.is_empty() {
@@ -200,22 +192,17 @@ impl<'h> Streams<'h> {
 }
 
 impl Stream<'_> {
-    fn has(&self, bits: &[u64], seq: u32) -> bool {
-        let at = seq.wrapping_sub(self.base);
-        bits.get((at / 64) as usize).is_some_and(|word| word >> (at % 64) & 1 != 0)
-    }
-
     fn is_shown(&self, seq: u32, committed: bool) -> bool {
-        self.has(&self.polled, seq) || (committed && self.has(&self.read, seq))
+        self.polled.has(seq) || (committed && self.read.has(seq))
     }
 
     /// Whether a record was appended for sure, is not deleted by retention, and is not in the final read.
     fn is_gone(&self, chunk: &SendChunk, (run, place): (&SendRun, usize), start: i64) -> bool {
         let seq = chunk.seqs[place];
-        if self.has(&self.read, seq) || self.has(&self.above, seq) {
+        if self.read.has(seq) || self.above.as_ref().is_some_and(|above| above.has(seq)) {
             return false;
         }
-        let appended = run.was_acknowledged() || self.has(&self.polled, seq);
+        let appended = run.was_acknowledged() || self.polled.has(seq);
         appended && claimed(run, place).map_or(start <= 0, |offset| offset >= start)
     }
 }
