@@ -35,7 +35,8 @@ use crate::witness::{thousands, witness};
 /// # Errors
 /// Whatever the history's chunks refuse; nothing that a well-formed history may say is an error.
 pub fn judge(history: &History, question: &Question) -> Result<Verdict, HistoryError> {
-    weigh(history, &find(history)?, question)
+    let (findings, timeline) = rayon::join(|| find(history), || Timeline::of(history));
+    weigh(history, (&findings?, &timeline?), question)
 }
 
 /// Everything that the finders find in a history.
@@ -43,30 +44,32 @@ pub fn judge(history: &History, question: &Question) -> Result<Verdict, HistoryE
 /// # Errors
 /// As [`judge`].
 pub fn find(history: &History) -> Result<Findings, HistoryError> {
-    let mut findings = crate::log::check(history)?;
-    findings.append(crate::transaction::check(history)?);
+    // Each has stretches that only one core can work at: the other one fills them.
+    let (log, transaction) =
+        rayon::join(|| crate::log::check(history), || crate::transaction::check(history));
+    let mut findings = log?;
+    findings.append(transaction?);
     Ok(findings)
 }
 
-/// The verdict on a history in which the finders have found `findings`.
+/// The verdict on a history in which the finders have found `findings`, and around which went on what `timeline` says.
 ///
 /// # Errors
 /// Whatever the history's chunks refuse.
-pub fn weigh(history: &History, findings: &Findings, question: &Question) -> Result<Verdict, HistoryError> {
-    let timeline = Timeline::of(history)?;
+pub fn weigh(
+    history: &History,
+    (findings, timeline): (&Findings, &Timeline),
+    question: &Question,
+) -> Result<Verdict, HistoryError> {
     let batches = Batches::of_findings(findings, history)?;
-    let scene = Scene {
-        logs: &history.facts().logs,
-        timeline: &timeline,
-        batches: &batches,
-        settings: &question.settings,
-    };
+    let scene =
+        Scene { logs: &history.facts().logs, timeline, batches: &batches, settings: &question.settings };
     Ok(decide(findings, &scene, question))
 }
 
 /// Decides from what was found and what went on around it.
 fn decide(findings: &Findings, scene: &Scene<'_>, question: &Question) -> Verdict {
-    let faults = ledger(scene.timeline, question);
+    let faults = faults(scene.timeline, question);
     let mut reasons = vacuity::reasons(findings, scene.timeline, question, &faults);
     let stages = stages_of(findings, question);
     let anomalies = observed(findings, scene, question);
@@ -283,7 +286,8 @@ fn not_judged(stages: &BTreeMap<Stage, StageVerdict>) -> Vec<String> {
 }
 
 /// The faults in the order of the plan; those that never struck too.
-fn ledger(timeline: &Timeline, question: &Question) -> Vec<FaultEntry> {
+#[must_use]
+pub fn faults(timeline: &Timeline, question: &Question) -> Vec<FaultEntry> {
     let mut faults = timeline.faults.clone();
     for (id, what) in (0..).map(FaultId).zip(&question.faults) {
         faults.entry(id).or_insert_with(|| FaultEntry::planned(id, what.clone()));

@@ -7,6 +7,7 @@ use checker::anomaly::Anomaly;
 use checker::findings::{Finding, Findings};
 use checker::judge::weigh;
 use checker::question::{ClientSettings, Question, Settings};
+use checker::timeline::Timeline;
 use history::ids::{LogId, Process, Seq, Value};
 use history::text::Parsed;
 
@@ -64,7 +65,12 @@ fn named(anomaly: Anomaly, settings: Settings) -> Option<String> {
         cause: None,
         sightings: Vec::new(),
     });
-    let verdict = weigh(&history, &findings, &Question { settings, ..Question::default() }).unwrap();
+    let verdict = weigh(
+        &history,
+        (&findings, &Timeline::of(&history).unwrap()),
+        &Question { settings, ..Question::default() },
+    )
+    .unwrap();
     verdict.anomalies[0].permitted_by.clone().map(|permission| permission.setting)
 }
 

@@ -6,6 +6,7 @@ use checker::anomaly::Anomaly;
 use checker::findings::{Finding, Findings, KEEP, Sighting};
 use checker::judge::weigh;
 use checker::question::{Expect, Question};
+use checker::timeline::Timeline;
 use checker::verdict::{Expectation, Judgement, Verdict};
 use history::ids::{LogId, Nanos, Offset, Process, Seq, Value};
 use history::merged::History;
@@ -18,6 +19,10 @@ fn history() -> History {
                 9 p3 final-read t/0 p1:0 @0 end=1\n";
     let parsed = Parsed::parse(text).unwrap();
     history::merge::events(&parsed.logs, &parsed.events).unwrap()
+}
+
+fn around() -> Timeline {
+    Timeline::of(&history()).unwrap()
 }
 
 fn finding(anomaly: Anomaly, seq: u32) -> Finding {
@@ -57,7 +62,7 @@ fn question(claim: &str, expected: Option<&[Anomaly]>) -> Question {
 }
 
 fn judged(anomalies: &[Anomaly], question: &Question) -> Verdict {
-    weigh(&history(), &found(anomalies, 1), question).unwrap()
+    weigh(&history(), (&found(anomalies, 1), &around()), question).unwrap()
 }
 
 #[test]
@@ -93,7 +98,7 @@ fn a_hundred_thousand_findings_make_no_longer_a_verdict_than_fifty() {
     let many = 100_000;
     let size = |each| {
         let findings = found(&[Anomaly::LostWrite, Anomaly::DuplicateWrite], each);
-        let verdict = weigh(&history(), &findings, &question("exactly-once", None)).unwrap();
+        let verdict = weigh(&history(), (&findings, &around()), &question("exactly-once", None)).unwrap();
         let observed = verdict.observed(Anomaly::LostWrite).unwrap();
         assert_eq!(observed.count, u64::from(each));
         assert_eq!(observed.witnesses.len(), 2 * KEEP);
@@ -102,7 +107,7 @@ fn a_hundred_thousand_findings_make_no_longer_a_verdict_than_fifty() {
     let (few, all) = (size(50), size(many));
     assert!(all < few + few / 10, "{few} and {all} bytes");
     let findings = found(&[Anomaly::LostWrite], many);
-    let verdict = weigh(&history(), &findings, &question("exactly-once", None)).unwrap();
+    let verdict = weigh(&history(), (&findings, &around()), &question("exactly-once", None)).unwrap();
     let observed = verdict.observed(Anomaly::LostWrite).unwrap();
     assert!(observed.sentence.starts_with("100,000 records"), "{}", observed.sentence);
     assert!(observed.sentence.len() < 1_000, "{}", observed.sentence);

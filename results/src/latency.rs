@@ -5,7 +5,7 @@
 //! a user of the cluster feels as an outage. Gaps are found in memory that does not grow with the run: of a million
 //! slices of the run each keeps its first and last acknowledgement, and every gap longer than a slice lies between
 //! two slices; shorter ones are not told apart (at most 128 µs in a run of a minute). A history is read once, by all
-//! cores: slices start narrow and are joined in pairs when the run turns out to be longer.
+//! cores: slices are joined in pairs when the run turns out to be longer than its sends said.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,20 +21,36 @@ const SLICES: usize = 1 << 20;
 /// Times in a history are whole microseconds.
 const MICROSECOND: u64 = 1_000;
 
-/// Measures a history's latencies and writes them into its verdict.
+/// The latencies of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// Over the whole run; none where nothing was acknowledged.
+    latency: Option<Latency>,
+    /// While each fault was on, in the order in which they were given.
+    during: Vec<During>,
+}
+
+/// The latencies while one fault was on.
+#[derive(Clone, Copy, Debug, Default)]
+struct During {
+    latency: Option<Percentiles>,
+    longest_gap: Option<u64>,
+}
+
+/// Measures a history's latencies, over the run and while each of `faults` was on.
 ///
 /// # Errors
 /// Whatever the history's chunks refuse.
-pub fn measure(history: &History, verdict: &mut Verdict) -> Result<(), HistoryError> {
+pub fn measure(history: &History, faults: &[FaultEntry]) -> Result<Measured, HistoryError> {
     let sends: Vec<&Entry> = history.entries().iter().filter(|entry| entry.kind == Kind::Sends).collect();
-    let Some(origin) = sends.iter().map(|entry| entry.time).min() else { return Ok(()) };
+    let times = || sends.iter().map(|entry| entry.time);
+    let (Some(origin), Some(latest)) = (times().min(), times().max()) else { return Ok(Measured::default()) };
     let next = AtomicUsize::new(0);
-    let faults = &verdict.faults;
     let tallies: Vec<Tally> = (0..rayon::current_num_threads())
         .into_par_iter()
         .map(|_| {
             let (mut buffer, mut chunk) = (Buffer::default(), SendChunk::default());
-            let mut tally = Tally::new(origin, faults.len());
+            let mut tally = Tally::new((origin, latest), faults.len());
             while let Some(entry) = sends.get(next.fetch_add(1, Ordering::Relaxed)) {
                 history.sends(entry, &mut buffer, &mut chunk)?;
                 tally.take(&chunk, faults);
@@ -42,24 +58,18 @@ pub fn measure(history: &History, verdict: &mut Verdict) -> Result<(), HistoryEr
             Ok(tally)
         })
         .collect::<Result<_, HistoryError>>()?;
-    let Some(Tally { slices, overall, during }) = tallies.into_iter().reduce(Tally::joined) else {
-        return Ok(());
-    };
-    let (gaps, Some(first)) = slices.gaps() else { return Ok(()) };
-    for (fault, sample) in verdict.faults.iter_mut().zip(during) {
-        if fault.struck.is_some() {
-            fault.latency = Some(sample.percentiles());
-            let during = gaps.iter().filter(|gap| overlaps(fault, gap.from, gap.to));
-            fault.longest_gap = during.map(|gap| gap.length() * MICROSECOND).max();
+    let tally = tallies.into_iter().reduce(Tally::joined);
+    Ok(tally.map(|tally| tally.measured(faults)).unwrap_or_default())
+}
+
+impl Measured {
+    /// Writes what was measured into the verdict on the same history, whose faults were given.
+    pub fn write_into(self, verdict: &mut Verdict) {
+        verdict.latency = self.latency;
+        for (fault, during) in verdict.faults.iter_mut().zip(self.during) {
+            (fault.latency, fault.longest_gap) = (during.latency, during.longest_gap);
         }
     }
-    let longest = gaps.iter().max_by_key(|gap| (gap.length(), std::cmp::Reverse(gap.from)));
-    verdict.latency = Some(Latency {
-        overall: overall.percentiles(),
-        longest_gap: longest.map_or(0, |gap| gap.length() * MICROSECOND),
-        longest_gap_from: Nanos(longest.map_or(first, |gap| gap.from) * MICROSECOND),
-    });
-    Ok(())
 }
 
 /// Whether a stretch of time, in microseconds, overlaps the time a fault was on.
@@ -83,9 +93,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(origin: u64, faults: usize) -> Tally {
+    fn new(span: (u64, u64), faults: usize) -> Tally {
         let during = (0..faults).map(|_| Sample::default()).collect();
-        Tally { slices: Slices::new(origin), overall: Sample::default(), during }
+        Tally { slices: Slices::new(span), overall: Sample::default(), during }
     }
 
     fn take(&mut self, chunk: &SendChunk, faults: &[FaultEntry]) {
@@ -106,6 +116,27 @@ impl Tally {
         self.overall.join(&other.overall);
         self.during.iter_mut().zip(&other.during).for_each(|(sample, other)| sample.join(other));
         self
+    }
+
+    fn measured(self, faults: &[FaultEntry]) -> Measured {
+        let (gaps, Some(first)) = self.slices.gaps() else { return Measured::default() };
+        let during = faults.iter().zip(self.during).map(|(fault, sample)| {
+            if fault.struck.is_none() {
+                return During::default();
+            }
+            let during = gaps.iter().filter(|gap| overlaps(fault, gap.from, gap.to));
+            During {
+                latency: Some(sample.percentiles()),
+                longest_gap: during.map(|gap| gap.length() * MICROSECOND).max(),
+            }
+        });
+        let longest = gaps.iter().max_by_key(|gap| (gap.length(), std::cmp::Reverse(gap.from)));
+        let latency = Latency {
+            overall: self.overall.percentiles(),
+            longest_gap: longest.map_or(0, |gap| gap.length() * MICROSECOND),
+            longest_gap_from: Nanos(longest.map_or(first, |gap| gap.from) * MICROSECOND),
+        };
+        Measured { latency: Some(latency), during: during.collect() }
     }
 }
 
@@ -133,8 +164,13 @@ struct Slices {
 }
 
 impl Slices {
-    fn new(origin: u64) -> Slices {
-        Slices { origin, shift: 0, first: vec![0; SLICES], last: vec![0; SLICES] }
+    /// Slices for a run in which records were sent between these moments, as far as is known.
+    fn new((origin, latest): (u64, u64)) -> Slices {
+        let mut shift = 0;
+        while (latest - origin) >> shift >= SLICES as u64 {
+            shift += 1;
+        }
+        Slices { origin, shift, first: vec![0; SLICES], last: vec![0; SLICES] }
     }
 
     fn add(&mut self, at: u64) {

@@ -3,19 +3,28 @@
 //! The document's JSON Schema is generated from its types into `docs/verdict.schema.json`; a test fails when that
 //! file is stale. What `--message-format json` prints is the same document on one line.
 
+use checker::judge;
 use checker::question::Question;
+use checker::timeline::Timeline;
 use checker::verdict::Verdict;
 use history::merged::{History, HistoryError};
 
 use crate::latency;
 
-/// Judges a history and measures its latencies.
+/// Judges a history and measures its latencies, both at once.
 ///
 /// # Errors
 /// Whatever the history's chunks refuse.
 pub fn of(history: &History, question: &Question) -> Result<Verdict, HistoryError> {
-    let mut verdict = checker::judge::judge(history, question)?;
-    latency::measure(history, &mut verdict)?;
+    let around = || {
+        let timeline = Timeline::of(history)?;
+        let measured = latency::measure(history, &judge::faults(&timeline, question))?;
+        Ok((timeline, measured))
+    };
+    let (findings, around) = rayon::join(|| judge::find(history), around);
+    let (timeline, measured) = around?;
+    let mut verdict = judge::weigh(history, (&findings?, &timeline), question)?;
+    measured.write_into(&mut verdict);
     Ok(verdict)
 }
 

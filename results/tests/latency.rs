@@ -3,6 +3,7 @@
 
 use checker::findings::Findings;
 use checker::question::Question;
+use checker::timeline::Timeline;
 use checker::verdict::{Percentiles, Verdict};
 use history::text::Parsed;
 
@@ -11,8 +12,11 @@ const MS: u64 = 1_000_000;
 fn measured(text: &str) -> Verdict {
     let parsed = Parsed::parse(text).unwrap();
     let history = history::merge::events(&parsed.logs, &parsed.events).unwrap();
-    let mut verdict = checker::judge::weigh(&history, &Findings::default(), &Question::default()).unwrap();
-    results::latency::measure(&history, &mut verdict).unwrap();
+    let timeline = Timeline::of(&history).unwrap();
+    let mut verdict =
+        checker::judge::weigh(&history, (&Findings::default(), &timeline), &Question::default()).unwrap();
+    let faults = checker::judge::faults(&timeline, &Question::default());
+    results::latency::measure(&history, &faults).unwrap().write_into(&mut verdict);
     verdict
 }
 

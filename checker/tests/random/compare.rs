@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use checker::anomaly::{ALL, Anomaly};
 use checker::findings::Findings;
 use checker::simulate::Options;
+use checker::timeline::Timeline;
 use checker::verdict::Judgement;
 
 use super::shapes::generated;
@@ -35,7 +36,9 @@ pub(crate) fn compare(options: &Options) {
     assert_eq!(&counts(&findings), expected, "{options:?}\n{first:#?}");
     assert!(manifest.records >= options.records, "{options:?}");
     assert_eq!(findings.counts.sent, manifest.records, "{options:?}");
-    let verdict = checker::judge::weigh(&history, &findings, &manifest.question).unwrap();
+    let verdict =
+        checker::judge::weigh(&history, (&findings, &Timeline::of(&history).unwrap()), &manifest.question)
+            .unwrap();
     if ordered.is_empty() {
         assert_eq!(verdict.verdict, Judgement::Valid, "{options:?}\n{:#?}", verdict.reasons);
     }
