@@ -29,6 +29,7 @@ mod bits;
 mod derived;
 mod evidence;
 mod fencing;
+mod index;
 mod ledger;
 mod order;
 mod outcome;

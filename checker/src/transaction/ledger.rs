@@ -1,6 +1,6 @@
 //! Every transaction of a history in one array, by process and in the order it was begun.
 //!
-//! A record's transaction is found by its sequence number, nearly always next to that of the record before.
+//! A record's transaction is found by its sequence number ([`Index`]).
 
 use std::ops::Range;
 
@@ -8,6 +8,7 @@ use history::ids::{LogId, Offset, Process};
 use history::merged::{Buffer, History, HistoryError, TxnChunk, TxnEnd, TxnSpan};
 use history::op::{Op, Outcome, Phase};
 
+use super::index::Index;
 use crate::linear::hash::IdMap;
 
 /// Index of a transaction in the ledger.
@@ -31,8 +32,15 @@ pub(crate) struct Txn {
 pub(crate) struct Owner {
     pub(crate) process: Process,
     pub(crate) txns: Range<u32>,
-    /// Its place among the owners.
-    pub(crate) at: usize,
+    by_seq: Index,
+}
+
+impl Owner {
+    /// The transaction that a record of this process belongs to, with the sequence numbers that do.
+    pub(crate) fn of_record(&self, seq: u32) -> Option<(TxnId, Range<u32>)> {
+        let (at, (first, end)) = self.by_seq.ending_after(seq)?;
+        (first <= seq).then(|| (self.txns.start + index(at), first..end))
+    }
 }
 
 /// A position that was sent to a transaction.
@@ -67,8 +75,8 @@ pub(crate) struct Ledger {
     /// In the order of the questions.
     pub(crate) grants: Vec<Grant>,
     by_process: IdMap<u32, u32>,
-    /// By transaction: the sequence number after its last record.
-    ends: Vec<u32>,
+    /// By transaction: how it ended, dense, because every record asks.
+    hows: Vec<TxnEnd>,
 }
 
 impl Ledger {
@@ -80,8 +88,7 @@ impl Ledger {
             if ledger.owners.last().is_none_or(|owner| owner.process != process) {
                 let start = index(ledger.txns.len());
                 ledger.by_process.insert(process.0, index(ledger.owners.len()));
-                let at = ledger.owners.len();
-                ledger.owners.push(Owner { process, txns: start..start, at });
+                ledger.owners.push(Owner { process, txns: start..start, by_seq: Index::default() });
             }
             history.transactions(entry, &mut buffer, &mut chunk)?;
             let first = index(ledger.txns.len());
@@ -101,11 +108,15 @@ impl Ledger {
                 owner.txns.end = index(ledger.txns.len());
             }
         }
-        ledger.ends = ledger.txns.iter().map(|txn| txn.span.end).collect();
+        for owner in &mut ledger.owners {
+            let txns = &ledger.txns[owner.txns.start as usize..owner.txns.end as usize];
+            owner.by_seq = Index::new(txns.iter().map(|txn| (txn.span.first, txn.span.end)).collect());
+        }
         if !ledger.txns.is_empty() {
             ledger.grants = grants(history)?;
             ledger.complete(history);
         }
+        ledger.hows = ledger.txns.iter().map(|txn| txn.span.how).collect();
         Ok(ledger)
     }
 
@@ -154,16 +165,9 @@ impl Ledger {
         &self.txns[id as usize]
     }
 
-    /// The transaction that a record of a process belongs to; `hint` is where the last one was found.
-    pub(crate) fn of_record(&self, owner: &Owner, seq: u32, hint: &mut u32) -> Option<TxnId> {
-        let ends = &self.ends[owner.txns.start as usize..owner.txns.end as usize];
-        let near = hint.saturating_sub(owner.txns.start) as usize;
-        let id = owner.txns.start + index(first_above(ends, seq, near));
-        if !owner.txns.contains(&id) {
-            return None;
-        }
-        *hint = id;
-        (self.txns[id as usize].span.first <= seq).then_some(id)
+    /// How a transaction ended.
+    pub(crate) fn how(&self, id: TxnId) -> TxnEnd {
+        self.hows[id as usize]
     }
 
     /// Splits records of one process into stretches of one transaction, or of none.
@@ -171,21 +175,14 @@ impl Ledger {
         &self,
         owner: &Owner,
         seqs: &[u32],
-        hint: &mut u32,
         mut each: impl FnMut(Option<TxnId>, Range<usize>),
     ) {
         let mut at = 0;
         while at < seqs.len() {
-            let found = self.of_record(owner, seqs[at], hint);
-            let same = |seq: u32| match found {
-                Some(id) => {
-                    let span = &self.txns[id as usize].span;
-                    span.first <= seq && seq < span.end
-                }
-                None => false,
-            };
+            let found = owner.of_record(seqs[at]);
+            let same = |seq: u32| found.as_ref().is_some_and(|(_, span)| span.contains(&seq));
             let end = at + 1 + seqs[at + 1..].iter().take_while(|seq| same(**seq)).count();
-            each(found, at..end);
+            each(found.map(|(txn, _)| txn), at..end);
             at = end;
         }
     }
@@ -200,35 +197,6 @@ impl Ledger {
         });
         before.or((at < txns.len()).then_some(at)).map(|at| owner.txns.start + index(at))
     }
-}
-
-/// The place of the first number above another, looked for in steps that double away from a place near it.
-fn first_above(numbers: &[u32], than: u32, near: usize) -> usize {
-    let near = near.min(numbers.len());
-    let (mut from, mut to, mut step) = (0, numbers.len(), 1);
-    if numbers.get(near).is_some_and(|number| *number <= than) {
-        from = near + 1;
-        while let Some(number) = numbers.get(from + step - 1) {
-            if *number > than {
-                to = from + step - 1;
-                break;
-            }
-            from += step;
-            step *= 2;
-        }
-    } else {
-        to = near;
-        while to > 0 {
-            let probe = to.saturating_sub(step);
-            if numbers[probe] <= than {
-                from = probe + 1;
-                break;
-            }
-            to = probe;
-            step *= 2;
-        }
-    }
-    from + numbers[from..to].partition_point(|number| *number <= than)
 }
 
 /// Until when a transaction was undecided for sure. One that committed was until its commit was asked; any other may

@@ -127,9 +127,9 @@ struct Versions<'h> {
 
 impl Versions<'_> {
     /// The node that a record belongs to.
-    fn node(&self, process: u32, seq: u32, hints: &mut [u32]) -> Option<u32> {
+    fn node(&self, process: u32, seq: u32) -> Option<u32> {
         let owner = self.ledger.owner(process)?;
-        let txn = self.ledger.of_record(owner, seq, &mut hints[owner.at])?;
+        let (txn, _) = owner.of_record(seq)?;
         Some(self.nodes.of[txn as usize]).filter(|node| *node != NO_NODE)
     }
 
@@ -138,13 +138,13 @@ impl Versions<'_> {
         let truth = Truth::complete(self.history, log, Isolation::ReadCommitted);
         let truth = truth.unwrap_or_else(|| truth_of(self.history, log));
         let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
-        let (mut scan, mut hints) = (truth.scan(), vec![0; self.ledger.owners.len()]);
+        let mut scan = truth.scan();
         let mut stretches: Vec<Stretch> = Vec::new();
         while scan.next(&mut buffer, &mut chunk, |_, _| true)? {
             for (at, run) in chunk.runs.iter().enumerate() {
                 let Some(owner) = self.ledger.owner(run.process) else { continue };
                 let seqs = &chunk.seqs[run.start as usize..chunk.run_end(at)];
-                self.ledger.segments(owner, seqs, &mut hints[owner.at], |txn, part| {
+                self.ledger.segments(owner, seqs, |txn, part| {
                     let node = txn.map_or(NO_NODE, |txn| self.nodes.of[txn as usize]);
                     if node == NO_NODE {
                         return;
@@ -189,7 +189,6 @@ impl Versions<'_> {
     ) -> Result<(), HistoryError> {
         let Some(owner) = self.ledger.owner(process.0) else { return Ok(()) };
         let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
-        let mut hints = vec![0; self.ledger.owners.len()];
         let detail = u32::from(log.0);
         // The greatest offset that the transaction at hand has read.
         let mut reading: Option<(u32, i64)> = None;
@@ -214,7 +213,7 @@ impl Versions<'_> {
                     let offset = chunk.runs[run].offset.saturating_add_unsigned(within);
                     let greatest = reading.map_or(offset, |(_, greatest)| greatest.max(offset));
                     reading = Some((reader, greatest));
-                    let writer = self.node(chunk.runs[run].process, chunk.seqs[place], &mut hints);
+                    let writer = self.node(chunk.runs[run].process, chunk.seqs[place]);
                     let Some(writer) = writer.filter(|writer| last.replace(*writer) != Some(*writer)) else {
                         continue;
                     };

@@ -63,7 +63,7 @@ impl Marks {
 
     /// Whether a transaction must have committed.
     pub(super) fn must_have_committed(&self, ledger: &Ledger, txn: TxnId) -> bool {
-        match ledger.txn(txn).span.how {
+        match ledger.how(txn) {
             TxnEnd::Committed => true,
             TxnEnd::Unknown => self.shown(txn).is_some(),
             TxnEnd::Aborted | TxnEnd::Failed | TxnEnd::Open => false,
@@ -79,7 +79,11 @@ fn mark(of: &AtomicU64) -> Option<Mark> {
 }
 
 fn note(of: &AtomicU64, seq: u32, log: LogId) {
-    of.fetch_min(u64::from(seq) << 16 | u64::from(log.0), Ordering::Relaxed);
+    let mark = u64::from(seq) << 16 | u64::from(log.0);
+    // Most marks are made by the first record: a look is cheaper than an exchange.
+    if mark < of.load(Ordering::Relaxed) {
+        of.fetch_min(mark, Ordering::Relaxed);
+    }
 }
 
 /// Reads every log once; twice, where something is gone that must have been committed.
@@ -113,7 +117,7 @@ struct Gone {
 
 impl Gone {
     fn note(&mut self, ledger: &Ledger, txn: Option<TxnId>) {
-        match txn.map(|txn| (txn, ledger.txn(txn).span.how)) {
+        match txn.map(|txn| (txn, ledger.how(txn))) {
             None | Some((_, TxnEnd::Committed)) => self.certain = true,
             Some((txn, TxnEnd::Unknown)) => drop(self.perhaps.insert(txn)),
             Some((_, TxnEnd::Aborted | TxnEnd::Failed | TxnEnd::Open)) => {}
@@ -285,15 +289,13 @@ impl<'h> OneLog<'h> {
         let seen = if poll.is_some() { Seen::Polled } else { Seen::InRead };
         self.streams.see(process, seqs, seen);
         let marks = if poll.is_some() { &self.marks.polled } else { &self.marks.in_final_read };
-        let mut hint = self.streams.hint(process, owner);
         let mut early: Vec<(Anomaly, TxnId, Range<usize>)> = Vec::new();
-        ledger.segments(owner, seqs, &mut hint, |txn, part| {
+        ledger.segments(owner, seqs, |txn, part| {
             let Some(txn) = txn else { return };
             let first = seqs[part.clone()].iter().copied().min().unwrap_or(u32::MAX);
             note(&marks[txn as usize], first, self.evidence.log);
             early.extend(too_early(ledger, txn, poll).map(|anomaly| (anomaly, txn, part)));
         });
-        self.streams.found_at(process, hint);
         for (anomaly, txn, part) in early {
             self.tell((anomaly, txn), (process, offset), (seqs, part), poll);
         }
@@ -313,7 +315,7 @@ impl<'h> OneLog<'h> {
         let evidence = self.evidence;
         let value = |at: usize| Evidence::value(Process(process), seqs[at]);
         let place = |at: usize| Offset(offset.saturating_add_unsigned(at as u64));
-        let ends = match evidence.ledger.txn(txn).span.how {
+        let ends = match evidence.ledger.how(txn) {
             TxnEnd::Aborted | TxnEnd::Failed | TxnEnd::Open => Step::Ended,
             TxnEnd::Committed | TxnEnd::Unknown => Step::AskedToCommit,
         };
@@ -343,15 +345,14 @@ impl<'h> OneLog<'h> {
 
 /// What is wrong with showing a record of this transaction, by a poll or at the end.
 fn too_early(ledger: &Ledger, txn: TxnId, poll: Option<Poll>) -> Option<Anomaly> {
-    let span = &ledger.txn(txn).span;
-    match (span.how, poll) {
+    match (ledger.how(txn), poll) {
         // What a final read shows of an aborted transaction is judged as a whole: resurrected-abort.
         (TxnEnd::Aborted | TxnEnd::Failed, None) => None,
         (TxnEnd::Aborted | TxnEnd::Failed, Some(_)) => Some(Anomaly::AbortedRead),
         (TxnEnd::Open, _) => Some(Anomaly::PrecommittedRead),
         (TxnEnd::Committed | TxnEnd::Unknown, None) => None,
         (TxnEnd::Committed | TxnEnd::Unknown, Some(poll)) => {
-            (poll.returned < span.may_commit).then_some(Anomaly::PrecommittedRead)
+            (poll.returned < ledger.txn(txn).span.may_commit).then_some(Anomaly::PrecommittedRead)
         }
     }
 }

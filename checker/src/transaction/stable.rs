@@ -34,6 +34,10 @@ pub(super) struct Stable {
 impl Stable {
     /// Takes the offset of a record of a transaction.
     pub(super) fn appended(&mut self, ledger: &Ledger, txn: TxnId, offset: i64) {
+        if self.passed.is_empty() {
+            // Nobody asks: polls are read before.
+            return;
+        }
         let undecided = ledger.txn(txn).undecided;
         let known = self.appended.last().is_some_and(|last| last.2 == txn && last.0 <= offset);
         if undecided > 0 && !known {

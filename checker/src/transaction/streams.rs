@@ -37,7 +37,6 @@ struct Stream<'h> {
     polled: Bits,
     /// In the log above the end of the committed read, where there is anything above it.
     above: Option<Bits>,
-    hint: u32,
 }
 
 /// What was seen of a record.
@@ -85,7 +84,6 @@ impl<'h> Streams<'h> {
                 read: Bits::new(span),
                 polled: Bits::new(span),
                 above: hides.then(|| Bits::new(span)),
-                hint: owner.txns.start,
             });
         }
         let Some(end) = streams.end else { return Ok(streams) };
@@ -133,40 +131,26 @@ impl<'h> Streams<'h> {
         }
     }
 
-    /// Where the transaction of the last record of a process was found.
-    pub(super) fn hint(&self, process: u32, owner: &Owner) -> u32 {
-        self.by_process.get(&process).map_or(owner.txns.start, |at| self.list[*at].hint)
-    }
-
-    /// Remembers where the transaction of a record was found.
-    pub(super) fn found_at(&mut self, process: u32, hint: u32) {
-        if let Some(&at) = self.by_process.get(&process) {
-            self.list[at].hint = hint;
-        }
-    }
-
     /// Goes through everything that was sent.
-    pub(super) fn visit(&mut self, mut each: impl FnMut(Visited<'_>)) -> Result<(), HistoryError> {
+    pub(super) fn visit(&self, mut each: impl FnMut(Visited<'_>)) -> Result<(), HistoryError> {
         let (mut buffer, mut chunk, mut places) = (Buffer::default(), SendChunk::default(), Vec::new());
         let committed = self.is_committed();
         let start = self.end.map(|end| end.start.0);
-        for stream in &mut self.list {
+        for stream in &self.list {
             for entry in stream.entries {
                 self.history.sends(entry, &mut buffer, &mut chunk)?;
                 for index in 0..chunk.runs.len() {
                     let run = &chunk.runs[index];
                     let (from, to) = (run.start as usize, chunk.run_end(index));
-                    let mut hint = stream.hint;
-                    self.ledger.segments(stream.owner, &chunk.seqs[from..to], &mut hint, |txn, part| {
+                    self.ledger.segments(stream.owner, &chunk.seqs[from..to], |txn, part| {
                         let part = from + part.start..from + part.end;
                         if let (Some(txn), Some(offset)) = (txn, claimed(run, part.start)) {
                             each(Visited::Appended { txn, offset });
                         }
                         let process = stream.owner.process;
                         if run.outcome == SendOutcome::Failed {
-                            let dead = |txn: TxnId| {
-                                matches!(self.ledger.txn(txn).span.how, TxnEnd::Aborted | TxnEnd::Failed)
-                            };
+                            let dead =
+                                |txn: TxnId| matches!(self.ledger.how(txn), TxnEnd::Aborted | TxnEnd::Failed);
                             let shown = |place: &usize| stream.is_shown(chunk.seqs[*place], committed);
                             for place in part.filter(shown).filter(|_| !txn.is_some_and(dead)) {
                                 each(Visited::FailedAndShown { process, chunk: &chunk, place });
@@ -183,7 +167,6 @@ impl<'h> Streams<'h> {
                             each(Visited::Gone { txn, committed, process, chunk: &chunk, places: &places });
                         }
                     });
-                    stream.hint = hint;
                 }
             }
         }
