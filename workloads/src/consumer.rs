@@ -161,7 +161,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
         let mut books = self.shared.books();
         books.settle()?;
         let taken = books.take_taken();
-        if self.role.commit != Commit::Auto && !taken.is_empty() {
+        if !self.role.commit.is_automatic() && !taken.is_empty() {
             let before = records.len();
             records.retain(|record| !taken.contains(&record.log));
             books.progress.skipped += (before - records.len()) as u64;
@@ -208,7 +208,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
                     self.shared.books().progress.skipped += records.len() as u64;
                 }
             }
-            Commit::Auto | Commit::InSink => {
+            Commit::Auto | Commit::AutoHandedOver | Commit::InSink => {
                 self.process(records)?;
             }
         }
@@ -299,7 +299,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
             Commit::AfterSync | Commit::Before => self.commit_and_wait(&open).map(|_| ()),
             Commit::AfterAsync if self.shared.books().awaits_answers() => Ok(()),
             Commit::AfterAsync => self.commit_without_waiting(&open),
-            Commit::Auto | Commit::InSink => Ok(()),
+            Commit::Auto | Commit::AutoHandedOver | Commit::InSink => Ok(()),
         }
     }
 
@@ -345,7 +345,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
             Commit::AfterSync | Commit::AfterAsync | Commit::Before => {
                 self.commit_and_wait(&open)?;
             }
-            Commit::Auto | Commit::InSink => {}
+            Commit::Auto | Commit::AutoHandedOver | Commit::InSink => {}
         }
         // What poll still returns here was handed out by the library and never reaches the application.
         if self.consumer.close_queue().is_ok() {
@@ -382,7 +382,7 @@ fn report_error(error: KafkaError) -> Result<(), WorkerError> {
 
 /// How many records are polled before they are processed.
 fn batch_size(role: &ConsumerRole) -> usize {
-    let one_by_one = role.commit == Commit::Auto && role.processing_us > 0;
+    let one_by_one = role.commit.is_automatic() && role.processing_us > 0;
     let batch = role.batch.unwrap_or(if one_by_one { 1 } else { BATCH });
     usize::try_from(batch.max(1)).unwrap_or(usize::MAX)
 }

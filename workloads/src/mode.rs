@@ -24,7 +24,7 @@ pub struct Mode {
 }
 
 /// The modes that work.
-pub const MODES: [Mode; 9] = [
+pub const MODES: [Mode; 10] = [
     Mode {
         id: "M1",
         name: "producer acks=0",
@@ -74,6 +74,14 @@ pub const MODES: [Mode; 9] = [
         commit: Some(Commit::Auto),
     },
     Mode {
+        id: "M7",
+        name: "consumer auto-commit, records handed over to worker threads (Java)",
+        promises: "neither",
+        limit: "crash: what waits for a worker thread is committed already, and lost",
+        librdkafka: &[],
+        commit: Some(Commit::AutoHandedOver),
+    },
+    Mode {
         id: "M8",
         name: "commit before processing",
         promises: "at most once",
@@ -111,6 +119,15 @@ impl Commit {
             Self::Before => "before",
             Self::Auto => "auto",
             Self::InSink => "in-sink",
+            Self::AutoHandedOver => "auto-handed-over",
+        }
+    }
+
+    /// Whether the library's timer commits.
+    pub fn is_automatic(self) -> bool {
+        match self {
+            Self::Auto | Self::AutoHandedOver => true,
+            Self::AfterSync | Self::AfterAsync | Self::Before | Self::InSink => false,
         }
     }
 
@@ -135,7 +152,7 @@ impl Commit {
             ],
             // When the library's timer commits is not the application's to know; a position in the sink is committed with
             // the effect.
-            Self::Auto | Self::InSink => {
+            Self::Auto | Self::AutoHandedOver | Self::InSink => {
                 &[Step::Polled, Step::Processing, Step::EffectBegun, Step::EffectDone]
             }
         }
@@ -147,7 +164,7 @@ impl Commit {
             Self::AfterSync | Self::AfterAsync | Self::Before | Self::InSink => {
                 &[("enable.auto.commit", "false")]
             }
-            Self::Auto => &[],
+            Self::Auto | Self::AutoHandedOver => &[],
         }
     }
 }

@@ -88,10 +88,28 @@ pub struct ProducerRole {
     /// Stop sending after this many records (warm-up records included); none is until told.
     #[serde(default)]
     pub records: Option<u32>,
+    /// When the application sends a record again. None: never; what the library reports is the end of it.
+    #[serde(default)]
+    pub resend: Option<Resend>,
+    /// With [`Resend::Outbox`]: the folder of the client's outbox, which its incarnations share. It exists.
+    #[serde(default)]
+    pub outbox: Option<PathBuf>,
     /// Before `ready`, a record of every log must be acknowledged within this time. None: no warm-up, as when a
     /// supervisor restarts a client in the middle of a storm.
     #[serde(default)]
     pub warm_up_ms: Option<u64>,
+}
+
+/// When an application sends a record again, with the same value. One send in the history then stands for all attempts
+/// of one incarnation: it ends as the last attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resend {
+    /// When the library reports a delivery timeout, or any other error after which the record may be in the log.
+    AfterTimeout,
+    /// After a restart: every record is kept in an outbox until it is acknowledged, and a new incarnation first sends
+    /// what it finds there. The sends are those of the incarnation that died, so nothing new is journalled for them.
+    Outbox,
 }
 
 /// How records are spread over the logs. A function of the sequence number, so that the intended log of every
@@ -149,6 +167,10 @@ pub enum Commit {
     Before,
     /// By the library's timer, with the library's own defaults (M7).
     Auto,
+    /// By the library's timer, while the records wait for another thread that processes them (M7). With the Java client
+    /// this differs from [`Commit::Auto`]: it commits, at the next poll, what the previous ones returned. librdkafka
+    /// commits what it handed out in either case, so it has no such mode.
+    AutoHandedOver,
     /// Never to Kafka: the positions are kept in the sink, with the effects (M10).
     InSink,
 }
@@ -270,6 +292,8 @@ pub struct Progress {
     pub failed: u64,
     /// Producer: outcome unknown.
     pub unknown: u64,
+    /// Producer: times that the application sent a record again.
+    pub resent: u64,
     /// Producer: times that the library's queue was full and the application had to wait.
     pub queue_full: u64,
     /// Consumer: records returned by poll.
@@ -354,6 +378,8 @@ impl Default for ProducerRole {
             record_size: default_record_size(),
             spread: Spread::default(),
             records: None,
+            resend: None,
+            outbox: None,
             warm_up_ms: None,
         }
     }

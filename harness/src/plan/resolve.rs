@@ -146,6 +146,8 @@ fn role(client: &Client, start: Duration) -> protocol::Role {
             record_size: client.record_size.unwrap_or(RECORD_SIZE),
             spread: Spread::default(),
             records: None,
+            resend: None,
+            outbox: None,
             warm_up_ms,
         }),
         Role::Consumer => protocol::Role::Consumer(ConsumerRole {
@@ -325,7 +327,7 @@ fn commit_words(commit: Commit) -> &'static str {
     match commit {
         Commit::AfterSync | Commit::AfterAsync => "commit-after",
         Commit::Before => "commit-before",
-        Commit::Auto => "auto-commit",
+        Commit::Auto | Commit::AutoHandedOver => "auto-commit",
         Commit::InSink => "offset-in-sink",
     }
 }

@@ -72,7 +72,8 @@ fn commit_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// When a consumer may commit, in the order of the documentation.
-pub const COMMITS: [Commit; 4] = [Commit::AfterSync, Commit::AfterAsync, Commit::Before, Commit::Auto];
+pub const COMMITS: [Commit; 5] =
+    [Commit::AfterSync, Commit::AfterAsync, Commit::Before, Commit::Auto, Commit::AutoHandedOver];
 
 /// What clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -80,11 +80,16 @@ impl<Out: Write + Send> ConsumerContext for Callbacks<Out> {
                 books.committed(&positions, CommitMode::Async, result)
             }
             // When the library's timer asked is not visible; that it did is known from the answer.
-            Commit::Auto if !positions.is_empty() => books
+            Commit::Auto | Commit::AutoHandedOver if !positions.is_empty() => books
                 .invoke(Op::CommitOffsets { mode: CommitMode::Auto, positions: positions.clone() })
                 .and_then(|()| books.committed(&positions, CommitMode::Auto, result)),
             // The answer to a synchronous commit comes from the call itself.
-            Commit::AfterAsync | Commit::Auto | Commit::AfterSync | Commit::Before | Commit::InSink => return,
+            Commit::AfterAsync
+            | Commit::Auto
+            | Commit::AutoHandedOver
+            | Commit::AfterSync
+            | Commit::Before
+            | Commit::InSink => return,
         };
         books.note(written.map(|_| ()));
         drop(books);

@@ -165,10 +165,10 @@ fn for_consumer(commit: Commit, group: &str, (name, value): (&str, &str)) -> Res
         ("group.id", _) if value != group => {
             Err(SettingError::new(name, format!("the client's group is {group:?}: set it there")))
         }
-        ("enable.auto.commit", Commit::Auto) if turns_off => {
-            Err(SettingError::new(name, "commit = \"auto\" would never commit anything"))
+        ("enable.auto.commit", _) if turns_off && commit.is_automatic() => {
+            Err(SettingError::new(name, format!("commit = {:?} would never commit anything", commit.name())))
         }
-        ("enable.auto.offset.store", Commit::Auto) if turns_off => Err(SettingError::new(
+        ("enable.auto.offset.store", _) if turns_off && commit.is_automatic() => Err(SettingError::new(
             name,
             "commit = \"auto\" would have nothing to commit: the worker never stores offsets itself",
         )),
