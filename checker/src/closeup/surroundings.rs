@@ -144,17 +144,42 @@ fn rows(finding: &Finding, history: &History, scene: &Scene<'_>) -> Result<Vec<M
     named.extend(
         members.filter(|process| finding.group.is_some() && group(process) == finding.group.as_ref()),
     );
+    // What the witness says already needs no second line.
+    let said = |process: Process, time: Nanos| {
+        finding
+            .sightings
+            .iter()
+            .filter(|seen| is_row(seen))
+            .any(|seen| (seen.process(), seen.time()) == (Some(process), Some(time)))
+    };
     let mut moments = Vec::new();
     for event in history.events()? {
         let event = event?;
         if event.time.0 > to {
             break;
         }
-        if event.time.0 >= from && named.contains(&event.process) && concerns(&event.op, finding.log) {
+        if event.time.0 >= from
+            && named.contains(&event.process)
+            && concerns(&event.op, finding.log)
+            && !said(event.process, event.time)
+        {
             moments.extend(words::row(&event, scene));
         }
     }
     Ok(moments)
+}
+
+/// Whether a sighting is a row of the history, with its very time.
+fn is_row(sighting: &Sighting) -> bool {
+    matches!(
+        sighting,
+        Sighting::Assigned { .. }
+            | Sighting::Sought { .. }
+            | Sighting::Crashed { .. }
+            | Sighting::Committed { .. }
+            | Sighting::Fetched { .. }
+            | Sighting::Effected { .. }
+    )
 }
 
 /// Whether an operation has to do with a log; what names none has.
