@@ -13,6 +13,7 @@
 //! | `reordered-write`, `realtime-inversion`, `aborted-read` | records that stand behind (are visible), at their first occurrence |
 
 mod claims;
+mod early;
 mod ends;
 mod intervals;
 pub(crate) mod matching;
@@ -118,6 +119,7 @@ fn one_log<'h>(
         None => sweep(history, context, (log, gaps, polls), (&truth, &mut matching))?,
     };
     matching.finish();
+    matching.read_early(polls)?;
     let mut resolution = Resolution::new(history, log, &truth);
     resolution.polled(&mut matching, claims, may_agree)?;
     resolution.missing(&mut matching)?;

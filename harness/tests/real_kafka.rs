@@ -316,15 +316,28 @@ fn the_dump_agrees(bench: &Bench, written: u32) {
     let Prepared { release, java, .. } = &bench.prepared;
     let data = bench.cluster.data_dir(NodeId(3)).unwrap();
     let dump = Dump::of(release, java, &data, &log(0), RUN).unwrap();
+    assert_eq!(dump.records.len(), usize::try_from(written).unwrap() + 2, "{}", files(bench, &log(0)));
     let values = dump.values();
     assert_eq!(
         values.into_keys().collect::<Vec<_>>(),
         (0..written).map(|seq| value(1, seq)).collect::<Vec<_>>()
     );
     assert_eq!(dump.duplicates(), 0);
-    assert_eq!(dump.records.len(), usize::try_from(written).unwrap() + 2);
     let dump = Dump::of(release, java, &data, &log(1), RUN).unwrap();
     assert_eq!(dump.values().len(), 30, "the dump shows aborted records too");
+}
+
+/// What every broker keeps of a log: for the message of a failure.
+fn files(bench: &Bench, log: &TopicPartition) -> String {
+    let mut text = String::new();
+    for node in [1, 2, 3].map(NodeId) {
+        let folder = bench.cluster.data_dir(node).unwrap().join(format!("{}-{}", log.topic, log.partition));
+        for file in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let length = file.metadata().map_or(0, |metadata| metadata.len());
+            text.push_str(&format!("{node:?} {}: {length} bytes\n", file.file_name().display()));
+        }
+    }
+    text
 }
 
 #[test]

@@ -19,8 +19,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use history::ids::{LogId, Nanos, Offset, Process, Value};
-use history::merged::{History, HistoryError, Kind, ReadChunk, SendOutcome, SendRun};
+use history::merged::{Entry, History, HistoryError, Kind, ReadChunk, SendOutcome, SendRun};
 
+use super::early::{self, FirstRead, Latest, Unanswered};
 use super::stream::{Place, SendStream, claimed, nanos, sightings, value};
 use crate::anomaly::Anomaly;
 use crate::findings::{Finding, Findings, Sighting};
@@ -45,17 +46,11 @@ pub(crate) struct Matching<'h> {
     /// Whether strays are needed one by one, because what was polled is compared with another truth.
     pub(crate) keep_strays: bool,
     last_used: usize,
-    /// The record invoked last among those at lower offsets.
     latest: Latest,
+    /// Records of unknown outcome, by offset.
+    unanswered: Vec<Unanswered>,
     pub(crate) findings: Findings,
     pub(crate) strays: Vec<Stray>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Latest {
-    invoked: u64,
-    value: Value,
-    offset: i64,
 }
 
 /// Records of one stream found at consecutive offsets.
@@ -88,6 +83,7 @@ impl<'h> Matching<'h> {
             keep_strays: false,
             last_used: 0,
             latest: Latest::default(),
+            unanswered: Vec::new(),
             findings: Findings::default(),
             strays: Vec::new(),
         })
@@ -156,7 +152,8 @@ impl<'h> Matching<'h> {
         let late = run.was_acknowledged() && run.completed < self.latest.invoked;
         let disordered = stream.greatest.is_some_and(|(seq, _)| seq > seqs[0]);
         let failed = run.outcome == SendOutcome::Failed;
-        if late || disordered || failed || stream.cursor() < stream.elsewhere.end() {
+        let unknown = run.outcome == SendOutcome::Unknown;
+        if late || disordered || failed || unknown || stream.cursor() < stream.elsewhere.end() {
             let found = Found { stream: index, place: stream.current(), count, offset, behind: false };
             self.judge(&found)?;
         }
@@ -215,7 +212,7 @@ impl<'h> Matching<'h> {
         let (invoked, seq) = (chunk.invoked[last], chunk.seqs[last]);
         let offset = offset.saturating_add_unsigned(count as u64 - 1);
         if invoked > self.latest.invoked {
-            self.latest = Latest { invoked, value: value(process, seq), offset };
+            self.latest = Latest { invoked, process, seq, offset };
         }
         if stream.greatest.is_none_or(|(greatest, _)| greatest < seq) {
             stream.greatest = Some((seq, offset));
@@ -284,16 +281,64 @@ impl<'h> Matching<'h> {
         }
         if run.was_acknowledged() && run.completed < latest.invoked {
             let mut finding = self.finding(Anomaly::RealtimeInversion, found, found.count)?;
-            finding.sightings.push(Sighting::Sent { value: latest.value, time: nanos(latest.invoked) });
-            finding.sightings.push(in_log(latest.value, latest.offset));
+            finding.sightings.extend(latest.sightings());
             finding.sightings.push(in_log(first, found.offset));
             self.findings.push(finding);
+        }
+        if run.outcome == SendOutcome::Unknown {
+            let Found { stream, place, count, offset, .. } = *found;
+            self.unanswered.push(Unanswered { stream, process, place, count, offset, before: latest });
         }
         if run.outcome == SendOutcome::Failed && !transactional {
             let mut finding = self.finding(Anomaly::AbortedRead, found, found.count)?;
             finding.sightings.push(in_log(first, found.offset));
             self.findings.push(finding);
         }
+        Ok(())
+    }
+
+    /// Reports records of unknown outcome that were read before one at a lower offset was invoked.
+    pub(super) fn read_early(&mut self, polls: &[Entry]) -> Result<(), HistoryError> {
+        let unanswered = std::mem::take(&mut self.unanswered);
+        let mut seqs = Vec::with_capacity(unanswered.len());
+        for one in &unanswered {
+            let chunk = self.streams[one.stream].chunk_at(one.place.chunk)?;
+            seqs.push(chunk.seqs[one.place.at..one.place.at + one.count].to_vec());
+        }
+        let reads = early::first_reads(self.history, polls, (&unanswered, &seqs))?;
+        for (one, reads) in unanswered.iter().zip(reads) {
+            for (nth, read) in reads.into_iter().enumerate() {
+                if let Some(read) = read {
+                    self.inverted(one, nth, read)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn inverted(&mut self, of: &Unanswered, nth: usize, read: FirstRead) -> Result<(), HistoryError> {
+        let chunk = self.streams[of.stream].chunk_at(of.place.chunk)?;
+        let at = of.place.at + nth;
+        let offset = of.offset.saturating_add_unsigned(nth as u64);
+        let seq = chunk.seqs[at];
+        let neighbour = (nth > 0).then(|| Latest {
+            invoked: chunk.invoked[at - 1],
+            process: of.process,
+            seq: chunk.seqs[at - 1],
+            offset: offset.saturating_sub(1),
+        });
+        let before = [Some(of.before), neighbour].into_iter().flatten().max_by_key(|latest| latest.invoked);
+        let Some(before) = before.filter(|before| read.returned < nanos(before.invoked)) else {
+            return Ok(());
+        };
+        let place = Place { at, ..of.place };
+        let found = Found { stream: of.stream, place, count: 1, offset, behind: false };
+        let mut finding = self.finding(Anomaly::RealtimeInversion, &found, 1)?;
+        let (value, offset) = (value(of.process, seq), Offset(offset));
+        finding.sightings.push(Sighting::Polled { process: read.reader, value, offset, time: read.returned });
+        finding.sightings.extend(before.sightings());
+        finding.sightings.push(Sighting::InLog { value, offset });
+        self.findings.push(finding);
         Ok(())
     }
 
@@ -316,6 +361,14 @@ impl<'h> Matching<'h> {
             cause: None,
             sightings: sightings(history, process, chunk, at),
         })
+    }
+}
+
+impl Latest {
+    fn sightings(&self) -> [Sighting; 2] {
+        let value = value(self.process, self.seq);
+        let time = nanos(self.invoked);
+        [Sighting::Sent { value, time }, Sighting::InLog { value, offset: Offset(self.offset) }]
     }
 }
 

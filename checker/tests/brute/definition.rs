@@ -347,9 +347,16 @@ fn log_stage(facts: &Facts, log: LogId, truth: Truth<'_>, summary: &mut Summary)
         let overtaken = own(facts, log)
             .any(|(other, _)| other.process == value.process && other.seq > value.seq && before(other));
         add(summary, "reordered-write", usize::from(overtaken));
-        let inverted = own(facts, log).any(|(other, sent)| {
-            before(other) && send.acked() && send.end.as_ref().is_some_and(|(done, _)| *done < sent.invoked)
-        });
+        let there = match &send.end {
+            Some((done, Outcome::Ok { .. })) => Some(*done),
+            Some((_, Outcome::Fail { .. })) => None,
+            Some((_, Outcome::Info { .. })) | None => {
+                let polls = facts.polls.get(&log).into_iter().flatten();
+                polls.filter(|read| (read.offset, read.value) == (first, *value)).map(|read| read.time).min()
+            }
+        };
+        let inverted = own(facts, log)
+            .any(|(other, sent)| before(other) && there.is_some_and(|there| there < sent.invoked));
         add(summary, "realtime-inversion", usize::from(inverted));
     }
 }
@@ -499,7 +506,10 @@ fn stale(facts: &Facts, log: LogId, summary: &mut Summary) {
                 let done = send.end.as_ref().is_some_and(|(done, _)| done < invoked);
                 send.acked() && done && send.offset().is_some_and(|offset| offset >= *end)
             });
+        let polls = facts.polls.get(&log).into_iter().flatten();
+        let polled = facts.transactional.is_empty()
+            && polls.into_iter().any(|read| read.time < *invoked && read.offset >= *end);
         let back = reads.iter().any(|(_, returned, earlier)| returned < invoked && earlier > end);
-        add(summary, "stale-end", usize::from(ignored || back));
+        add(summary, "stale-end", usize::from(ignored || polled || back));
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn story(seed: u64) -> Story {
     let sent = making.sends(logs);
     let contents: Vec<Vec<Record>> = (0..logs).map(|log| making.content(log, &sent)).collect();
     making.completions(&sent, &contents);
+    making.early_polls(&contents);
     for (log, content) in contents.iter().enumerate() {
         making.final_reads(log, content);
         making.end_reads(log, content);
@@ -269,6 +270,25 @@ impl Making {
             }
             self.push(invoked, process, Phase::Invoke, op.clone());
             self.push(returned, process, Phase::Complete(Outcome::Ok { offset: None }), op);
+        }
+    }
+
+    /// Somebody of no group reads while records are still being sent.
+    fn early_polls(&mut self, contents: &[Vec<Record>]) {
+        if !self.random.percent(40) {
+            return;
+        }
+        let (mut time, end) = (self.random.below(10) as u64, self.clock);
+        while time < end {
+            let log = self.random.below(contents.len());
+            let content = &contents[log];
+            let at = self.random.below(content.len() + 1);
+            let until = content.len().min(at + 1 + self.random.below(3));
+            let polled = Op::Poll { runs: runs(log, &content[at..until]) };
+            self.push(Nanos(time * 1000), 70, Phase::Invoke, Op::Poll { runs: Vec::new() });
+            time += self.random.below(3) as u64;
+            self.push(Nanos(time * 1000), 70, Phase::Complete(Outcome::Ok { offset: None }), polled);
+            time += 1 + self.random.below(12) as u64;
         }
     }
 
