@@ -13,6 +13,7 @@ use kafka_protocol::records::{
 };
 
 use super::client::{Client, WireError};
+use crate::clock;
 
 impl Client {
     /// Writes values to a log that this broker leads, with `acks=all`; returns the first one's offset.
@@ -22,7 +23,8 @@ impl Client {
         values: &[Bytes],
         compression: Compression,
     ) -> Result<Offset, WireError> {
-        let records: Vec<Record> = (0..).zip(values).map(|(n, value)| record(n, value)).collect();
+        let now = clock::wall_ms();
+        let records: Vec<Record> = (0..).zip(values).map(|(n, value)| record(n, now, value)).collect();
         let mut batch = BytesMut::new();
         let options = RecordEncodeOptions { version: 2, compression };
         RecordBatchEncoder::encode(&mut batch, &records, &options)
@@ -52,8 +54,9 @@ impl Client {
 }
 
 /// A record without producer id. The encoder makes a batch of neighbours whose sequences go up with their
-/// offsets, and takes the first one's as the batch's; so they count up from the -1 that says "none".
-fn record(n: i32, value: &Bytes) -> Record {
+/// offsets, and takes the first one's as the batch's; so they count up from the -1 that says "none". The timestamp
+/// is the time: a broker that starts deletes segments whose records are older than the retention.
+fn record(n: i32, timestamp: i64, value: &Bytes) -> Record {
     Record {
         transactional: false,
         control: false,
@@ -64,7 +67,7 @@ fn record(n: i32, value: &Bytes) -> Record {
         timestamp_type: TimestampType::Creation,
         offset: n.into(),
         sequence: NO_SEQUENCE + n,
-        timestamp: 0,
+        timestamp,
         key: None,
         value: Some(value.clone()),
         headers: kafka_protocol::indexmap::IndexMap::new(),
