@@ -19,6 +19,7 @@ use crate::kafka::Source;
 use crate::kafka::release::{Release, ReleaseError, Version};
 
 pub use maven::MavenError;
+use maven::Wanted;
 
 /// Versions known when this was written, newest last: offered when the registry cannot be asked what exists.
 pub const KNOWN: [&str; 19] = [
@@ -46,8 +47,10 @@ pub enum FetchError {
         given: String,
     },
     /// Not released, as far as the registry knows.
-    #[error("Kafka {given} does not exist{}; released: {}", did_you_mean(.nearest.as_deref()), .exist.join(" "))]
+    #[error("{what} {given} does not exist{}; released: {}", did_you_mean(.nearest.as_deref()), .exist.join(" "))]
     UnknownVersion {
+        /// Of what.
+        what: &'static str,
         /// What was asked for.
         given: String,
         /// The most similar one that exists.
@@ -56,8 +59,10 @@ pub enum FetchError {
         exist: Vec<String>,
     },
     /// Nobody could be asked whether it was released.
-    #[error("Kafka {given} is none of the releases that this program knows{}, and Maven could not get it: {said}; known: {}", did_you_mean(.nearest.as_deref()), KNOWN.join(" "))]
+    #[error("{what} {given} is none of the releases that this program knows{}, and Maven could not get it: {said}; known: {}", did_you_mean(.nearest.as_deref()), KNOWN.join(" "))]
     UnconfirmedVersion {
+        /// Of what.
+        what: &'static str,
         /// What was asked for.
         given: String,
         /// The most similar one that is known.
@@ -124,7 +129,7 @@ impl Cache {
         if let Some(release) = complete(&folder, given)? {
             return Ok((release, Fetched::Cached));
         }
-        self.resolve(given, version, &folder)?;
+        self.resolve(&Wanted::kafka(given, version), &folder)?;
         let release = complete(&folder, given)?.ok_or_else(|| FetchError::File {
             path: folder.clone(),
             error: io::Error::other("the jars just fetched do not match their list"),
@@ -142,13 +147,40 @@ impl Cache {
         Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))
     }
 
-    fn resolve(&self, given: &str, version: Version, folder: &Path) -> Result<(), FetchError> {
+    /// The jars of a version of the Java client; fetched if they are not there.
+    pub fn java_client(&self, given: &str) -> Result<Vec<PathBuf>, FetchError> {
+        if Version::parse(given).is_none() {
+            return Err(FetchError::NotAVersion { given: given.to_owned() });
+        }
+        self.jars(&self.root.join("java-clients").join(given), &Wanted::java_client(given))
+    }
+
+    /// The jars in a folder of the cache, by name; fetched if they are not there.
+    fn jars(&self, folder: &Path, wanted: &Wanted) -> Result<Vec<PathBuf>, FetchError> {
+        let failed = |error| FetchError::File { path: folder.to_owned(), error };
+        if !contents::matches(folder).map_err(failed)? {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let _lock = self.lock(&format!("jars-{name}"))?;
+            if !contents::matches(folder).map_err(failed)? {
+                self.resolve(wanted, folder)?;
+            }
+        }
+        let mut jars = Vec::new();
+        for entry in fs::read_dir(folder.join("libs")).map_err(failed)? {
+            jars.push(entry.map_err(failed)?.path());
+        }
+        jars.sort();
+        Ok(jars)
+    }
+
+    fn resolve(&self, wanted: &Wanted, folder: &Path) -> Result<(), FetchError> {
         // One name, not one for each process: what a killed holder of the lock left is replaced here.
-        let fresh = self.root.join("kafka").join(format!(".{given}.new"));
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let fresh = folder.with_file_name(format!(".{name}.new"));
         let failed = |error| FetchError::File { path: fresh.clone(), error };
         let _ = fs::remove_dir_all(&fresh);
         fs::create_dir_all(&fresh).map_err(failed)?;
-        let result = maven::copy_jars(given, version, &fresh).and_then(|()| {
+        let result = maven::copy_jars(wanted, &fresh).and_then(|()| {
             contents::write(&fresh).map_err(failed)?;
             // A folder that failed its check is replaced as a whole.
             let _ = fs::remove_dir_all(folder);

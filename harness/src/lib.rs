@@ -8,6 +8,7 @@ pub mod controller;
 pub mod doctor;
 pub mod fetch;
 pub mod inject;
+pub mod javac;
 pub mod judge;
 pub mod kafka;
 pub mod lab;

@@ -68,6 +68,9 @@ pub struct ClientPlan {
     pub name: String,
     /// Client library.
     pub family: Family,
+    /// Version of the Java client, where it is one; none is the broker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The instances, in order.
     pub instances: Vec<ClientRef>,
     /// The topic they work on.

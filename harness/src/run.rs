@@ -89,7 +89,8 @@ impl OrderError {
 /// [`OrderError`]; a run that failed inside is no error here but an [`Outcome`] with its exit code.
 pub fn run(order: &Order) -> Result<Outcome, OrderError> {
     let prepared = prepare::prepare(&order.plan, &order.store)?;
-    let file = prepare::run_file(order, prepared)?;
+    let java_workers = prepare::java_workers(&order.plan, &prepared)?;
+    let file = prepare::run_file(order, prepared, java_workers)?;
     let store = Store::new(&order.store);
     let began = jiff::Timestamp::now();
     let run = store.create(RunName { spec: &order.plan.spec, began, run: file.run })?;

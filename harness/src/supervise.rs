@@ -18,11 +18,13 @@ use history::op::Identity;
 use nemesis::target::{ClientRef, Running};
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
-use workloads::protocol::{Command, End, Gate, Report, Role, Topic, WorkerConfig};
+use workloads::protocol::{Command, End, Gate, ProducerRole, Report, Resend, Role, Topic, WorkerConfig};
 
 use crate::cluster::Site;
+use crate::javac::JavaWorker;
 use crate::plan::{ClientPlan, Plan};
 use crate::progress::Counts;
+use crate::spec::Family;
 use crate::wire::TopicPlan;
 use child::Child;
 
@@ -153,6 +155,8 @@ pub struct Setting {
     pub bootstrap: String,
     /// The program that is re-executed as `worker`.
     pub program: PathBuf,
+    /// Workers of the Java family, by the client's version in the plan.
+    pub java_workers: BTreeMap<String, JavaWorker>,
 }
 
 /// All client workers of a run.
@@ -225,9 +229,11 @@ impl Supervisor {
         let process = self.next_process();
         let config = self.config(client, process)?;
         let log = self.log(client, process);
-        let mut command = self.site.command(&node_of(client), self.setting.program.as_os_str());
-        command.arg("worker");
         let failed = |error| SuperviseError::Start { client: client.clone(), error };
+        if let Role::Producer(ProducerRole { outbox: Some(folder), .. }) = &config.role {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let command = self.command(client)?;
         let child = Child::start(command, &log, &config, (client.clone(), process, self.events.clone()))
             .await
             .map_err(failed)?;
@@ -456,6 +462,29 @@ impl Supervisor {
         self.clients.get_mut(client).ok_or_else(|| SuperviseError::Unknown(client.clone()))
     }
 
+    /// The program that a client's worker is, on the client's node.
+    fn command(&self, client: &ClientRef) -> Result<std::process::Command, SuperviseError> {
+        let node = node_of(client);
+        let state = self.clients.get(client).ok_or_else(|| SuperviseError::Unknown(client.clone()))?;
+        match state.plan.family {
+            Family::Librdkafka => {
+                let mut command = self.site.command(&node, self.setting.program.as_os_str());
+                command.arg("worker");
+                Ok(command)
+            }
+            Family::Java => {
+                let version = state.plan.version.clone().unwrap_or_default();
+                let worker = self.setting.java_workers.get(&version).ok_or_else(|| {
+                    let error = std::io::Error::other(format!("no Java worker was compiled for {version:?}"));
+                    SuperviseError::Start { client: client.clone(), error }
+                })?;
+                let mut command = self.site.command(&node, worker.program.as_os_str());
+                command.args(&worker.arguments);
+                Ok(command)
+            }
+        }
+    }
+
     fn log(&self, client: &ClientRef, process: Process) -> PathBuf {
         self.setting.run_dir.join("logs").join(node_of(client)).join(format!("{process}.log"))
     }
@@ -468,6 +497,8 @@ impl Supervisor {
         let role_name = match &mut role {
             Role::Producer(producer) => {
                 producer.warm_up_ms = producer.warm_up_ms.filter(|_| first);
+                let folder = || self.setting.run_dir.join("outbox").join(node_of(client));
+                producer.outbox = (producer.resend == Some(Resend::Outbox)).then(folder);
                 "producer"
             }
             Role::Consumer(consumer) => {

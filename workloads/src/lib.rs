@@ -10,6 +10,7 @@
 mod clock;
 mod consumer;
 pub mod gate;
+pub mod java;
 pub mod librdkafka;
 pub mod mode;
 pub mod outcome;

@@ -5,18 +5,21 @@
 //! * The library's queue is full: take delivery reports and offer the *same* record again until it is taken. That
 //!   is back pressure, not an outcome. A stop in the meantime makes it a fail: it was never handed over.
 //! * The call refuses a record: fail, whatever the code; then the next record.
-//! * A delivery report with an error: what the outcome table says. Nothing is ever sent again by the application.
+//! * A delivery report with an error: what the outcome table says. Nothing is sent again by the application, unless its
+//!   role says so (`again.rs`).
 //! * A fatal error (fenced, sequence broken): take what reports come, then end; a supervisor starts a new process.
 //! * A stop: wait for reports until a deadline, then purge; what is open after that is unknown.
 
+mod again;
 mod books;
+mod outbox;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use history::ids::{LogId, Nanos, Offset, Seq, TopicPartition, Value};
-use history::journal::{JournalError, SendRun, Writer};
+use history::journal::{SendRun, Writer};
 use history::payload;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -28,11 +31,14 @@ use crate::clock;
 use crate::librdkafka::{self, native};
 use crate::outcome::{self, Outcome};
 use crate::pace::Pacer;
-use crate::protocol::{ProducerRole, Progress, Report, WorkerConfig};
+use crate::protocol::{ProducerRole, Progress, Report, Resend, WorkerConfig};
 use crate::spread::Targets;
 use crate::step::Step;
 use crate::worker::{self, Link, Order, Ticker, Worker, WorkerError};
+use again::{Again, Relay};
 use books::Books;
+use outbox::Outbox;
+pub(crate) use outbox::OutboxError;
 
 /// Most records between two looks at delivery reports and commands.
 const BURST: u32 = 64;
@@ -53,7 +59,21 @@ pub(crate) fn run<Out: Write + Send + 'static>(
     let logs = targets.logs().iter().map(|log| journal.log(log)).collect::<Result<Vec<_>, _>>()?;
     let acks = ["acks", "request.required.acks"].map(|name| worker.config.properties.get(name));
     let answered = !acks.into_iter().flatten().any(|acks| acks.trim() == "0");
-    let shared = Arc::new(Shared { books: Mutex::new(Books::new(journal)), logs, targets, answered });
+    let outbox = match (role.resend, &role.outbox) {
+        (Some(Resend::Outbox), Some(folder)) => Some(Outbox::create(folder, worker.config.process)?),
+        (Some(Resend::Outbox), None) => {
+            return Err(WorkerError::Config("resend = \"outbox\" needs the folder of an outbox".into()));
+        }
+        (Some(Resend::AfterTimeout) | None, _) => None,
+    };
+    let shared = Arc::new(Shared {
+        books: Mutex::new(Books::new(journal, outbox)),
+        again: Mutex::new(Again::new(role.resend)),
+        relay: Mutex::new(None),
+        logs,
+        targets,
+        answered,
+    });
     let context = Deliveries { shared: Arc::clone(&shared), link: Arc::clone(&worker.link) };
     let producer: BaseProducer<Deliveries<Out>> = worker
         .client
@@ -79,6 +99,9 @@ pub(crate) fn run<Out: Write + Send + 'static>(
 /// lock is there because the binding asks for it, and is never contended.
 struct Shared {
     books: Mutex<Books>,
+    again: Mutex<Again>,
+    /// While records of earlier incarnations are sent: which are open. Nothing else is sent meanwhile.
+    relay: Mutex<Option<Relay>>,
     /// The journal's numbers of the logs, in the order of the targets.
     logs: Vec<LogId>,
     targets: Targets,
@@ -89,6 +112,14 @@ struct Shared {
 impl Shared {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn again(&self) -> MutexGuard<'_, Again> {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn relay(&self) -> MutexGuard<'_, Option<Relay>> {
+        self.relay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn target(&self, seq: Seq) -> (LogId, &TopicPartition) {
@@ -117,6 +148,10 @@ impl<Out: Write + Send> ProducerContext for Deliveries<Out> {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        if let Some(relay) = self.shared.relay().as_mut() {
+            relay.answered(opaque, result.is_ok());
+            return;
+        }
         let (seq, handed_over) = unpack(opaque);
         let (log, _) = self.shared.target(seq);
         let mut books = self.shared.books();
@@ -132,7 +167,10 @@ impl<Out: Write + Send> ProducerContext for Deliveries<Out> {
             Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
                 let outcome = outcome::of_send(code, native::persisted(message));
-                books.unresolved(log, seq, (outcome, code as i32));
+                let wanted = outcome == Outcome::Info && !self.link.leaving();
+                if !(wanted && self.shared.again().take(seq, code)) {
+                    books.unresolved(log, seq, (outcome, code as i32));
+                }
             }
         }
         if self.link.gates().armed() {
@@ -162,7 +200,7 @@ struct Sender<Out: Write + Send + 'static> {
 enum HandOver {
     Taken,
     /// The call refused it.
-    Refused,
+    Refused(RDKafkaErrorCode),
     /// There was no room until something else was to be done.
     GivenUp,
 }
@@ -172,6 +210,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
         if let Some(within) = self.role.warm_up_ms {
             self.warm_up(Duration::from_millis(within))?;
         }
+        self.send_what_was_left()?;
         self.worker.link.report(&Report::Ready { version: librdkafka::version() });
         let mut pacer = Pacer::new(self.role.rate, clock::now());
         let mut sending = true;
@@ -180,6 +219,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
                 sending = false;
                 self.drain(deadline)?;
             }
+            self.send_again()?;
             let wanted = if sending { pacer.take(clock::now(), self.burst()) } else { 0 };
             self.send(wanted)?;
             let idle = wanted == 0;
@@ -213,6 +253,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
                     self.send(1)?;
                 }
             }
+            self.send_again()?;
             self.take_reports(LOOK)?;
             self.tick()?;
         }
@@ -232,7 +273,10 @@ impl<Out: Write + Send + 'static> Sender<Out> {
                 match self.hand_over(seq, &mut now)? {
                     HandOver::Taken => {}
                     // An application that gets errors without delay would otherwise spin.
-                    HandOver::Refused => clock::wait(Duration::from_millis(10)),
+                    HandOver::Refused(code) => {
+                        self.never_taken(seq, code);
+                        clock::wait(Duration::from_millis(10));
+                    }
                     HandOver::GivenUp => {
                         // Neither this record nor the rest of the burst ever reached the library.
                         for seq in (seq.0..burst.first.0 + burst.count).map(Seq) {
@@ -282,8 +326,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
             };
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::InvalidArgument);
             if code != RDKafkaErrorCode::QueueFull {
-                self.never_taken(seq, code);
-                return Ok(HandOver::Refused);
+                return Ok(HandOver::Refused(code));
             }
             if self.is_wanted_elsewhere() {
                 return Ok(HandOver::GivenUp);
@@ -312,16 +355,16 @@ impl<Out: Write + Send + 'static> Sender<Out> {
     }
 
     /// Takes delivery reports: those that are there, or, with a `nap`, those that are there after it.
-    fn take_reports(&self, nap: Duration) -> Result<(), JournalError> {
+    fn take_reports(&self, nap: Duration) -> Result<(), WorkerError> {
         // The library's own wait spins through its last millisecond, so the waiting is done here.
         if !nap.is_zero() {
             clock::wait(nap);
         }
         // One poll serves one event, which is one batch; a few rounds keep up with any rate.
         for _ in 0..64 {
-            let before = self.shared.books().outstanding();
+            let before = self.producer.in_flight_count();
             self.producer.poll(Duration::ZERO);
-            if self.shared.books().outstanding() == before {
+            if self.producer.in_flight_count() == before {
                 break;
             }
         }
@@ -372,6 +415,9 @@ impl<Out: Write + Send + 'static> Sender<Out> {
     ) -> Result<(), WorkerError> {
         let deadline = after(clock::now(), within);
         while self.shared.books().outstanding() > 0 && clock::now() < deadline {
+            if !self.worker.link.leaving() {
+                self.send_again()?;
+            }
             self.take_reports(Duration::from_millis(1))?;
             meanwhile(self)?;
         }
@@ -381,6 +427,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
     /// Ends every send that is open, and the client.
     fn finish(mut self) -> Result<(Progress, Writer, WorkerConfig), WorkerError> {
         let patience = self.worker.link.patience();
+        self.give_up_again();
         self.await_reports(patience, |_| Ok(()))?;
         if self.shared.books().outstanding() > 0 {
             self.producer.purge(PurgeConfig::default().queue().inflight());

@@ -96,6 +96,8 @@ pub(crate) enum WorkerError {
     Config(String),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Outbox(#[from] producer::OutboxError),
     #[error("{0}")]
     WarmUp(String),
     #[error("{0}")]
@@ -106,7 +108,7 @@ impl WorkerError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Config(_) => ErrorKind::Config,
-            Self::Journal(_) => ErrorKind::Journal,
+            Self::Journal(_) | Self::Outbox(_) => ErrorKind::Journal,
             Self::WarmUp(_) => ErrorKind::WarmUp,
             Self::Fatal(_) => ErrorKind::Fatal,
         }

@@ -23,6 +23,7 @@ use crate::clock;
 use crate::cluster::{Archive, Cluster, ClusterError, Dirs, NodeExit, Prepared, Site, ensure_archive};
 use crate::fetch::Cache;
 use crate::inject::InjectError;
+use crate::javac::JavaWorker;
 use crate::kafka::jvm::ArchiveUse;
 use crate::kafka::{CLIENT_PORT, CONTROLLER_PORT, REPLICATION_PORT};
 use crate::lab::{Lab, LabError, LabPlan, NodeSpec};
@@ -57,6 +58,9 @@ pub struct RunFile {
     pub set: Vec<String>,
     /// Jars, Java, storage and archive that the nodes run from.
     pub prepared: Prepared,
+    /// Workers of the Java family, by the client's version in the plan; an empty one is the broker's.
+    #[serde(default)]
+    pub java_workers: BTreeMap<String, JavaWorker>,
     /// The cache that they came from.
     pub cache: PathBuf,
     /// Kernel, CPUs and memory of the machine.
@@ -193,6 +197,7 @@ impl Controller {
             run: file.run,
             bootstrap: cluster.bootstrap(),
             program: file.program.clone(),
+            java_workers: file.java_workers.clone(),
         };
         let site: Arc<dyn Site> = Arc::new(Arc::clone(&lab));
         let workers = Supervisor::new(&plan, setting, site, worker_events);

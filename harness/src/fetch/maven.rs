@@ -1,5 +1,8 @@
 //! Maven, run as the user would run it: a small generated pom, one goal of one pinned plugin.
 //!
+//! What is wanted is a list of artifacts, of which one is asked for by the user's version: Kafka itself, or the Java
+//! client alone.
+//!
 //! `kafka_2.13` with runtime scope brings everything a node needs except a logging backend; without one a
 //! 4.x broker logs nothing at all. The backend differs by major version because Kafka 4 moved from log4j 1
 //! to log4j 2. `kafka-tools` holds the log dumper from 4.2 on; its jar is taken without its many dependencies,
@@ -21,14 +24,66 @@ const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 const ALONE: &str =
     "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>";
 
+/// What Maven is to bring.
+pub(super) struct Wanted {
+    /// What the user calls it.
+    what: &'static str,
+    /// The artifact whose version the user gave.
+    artifact: &'static str,
+    /// That version.
+    given: String,
+    /// The oldest line that is offered where it does not exist.
+    oldest: (u32, u32),
+    /// Group, artifact, version, and whether it comes without what it depends on.
+    dependencies: Vec<(&'static str, &'static str, String, bool)>,
+}
+
+impl Wanted {
+    /// All that a node needs.
+    pub(super) fn kafka(given: &str, version: Version) -> Self {
+        let logging: &[(&str, &str, &str)] = if version.major < 4 {
+            &[("org.slf4j", "slf4j-reload4j", "1.7.36"), ("ch.qos.reload4j", "reload4j", "1.2.25")]
+        } else {
+            &[("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3")]
+        };
+        let mut dependencies = vec![
+            ("org.apache.kafka", "kafka_2.13", given.to_owned(), false),
+            ("org.apache.kafka", "kafka-tools", given.to_owned(), true),
+        ];
+        dependencies.extend(
+            logging
+                .iter()
+                .map(|(group, artifact, version)| (*group, *artifact, (*version).to_owned(), false)),
+        );
+        Self { what: "Kafka", artifact: "kafka_2.13", given: given.to_owned(), oldest: (3, 6), dependencies }
+    }
+
+    /// All that a Java client needs.
+    pub(super) fn java_client(given: &str) -> Self {
+        let dependencies = vec![
+            ("org.apache.kafka", "kafka-clients", given.to_owned(), false),
+            ("org.slf4j", "slf4j-simple", "1.7.36".to_owned(), false),
+        ];
+        Self {
+            what: "the Java client",
+            artifact: "kafka-clients",
+            given: given.to_owned(),
+            oldest: (2, 5),
+            dependencies,
+        }
+    }
+}
+
 /// Why Maven did not do its part.
 #[derive(Debug, thiserror::Error)]
 pub enum MavenError {
     /// Not installed.
     #[error(
-        "mvn is not on PATH, and Kafka {version} is not in the cache; install Maven (Debian: apt-get install maven) or name an unpacked distribution with kafka.home"
+        "mvn is not on PATH, and {what} {version} is not in the cache; install Maven (Debian: apt-get install maven) or name an unpacked distribution with kafka.home"
     )]
     Missing {
+        /// What was wanted.
+        what: &'static str,
         /// The version that was wanted.
         version: String,
     },
@@ -41,8 +96,10 @@ pub enum MavenError {
         error: std::io::Error,
     },
     /// It ran and failed.
-    #[error("mvn could not resolve Kafka {version}: {said}")]
+    #[error("mvn could not resolve {what} {version}: {said}")]
     Failed {
+        /// What was wanted.
+        what: &'static str,
         /// The version that was wanted.
         version: String,
         /// Its own words, the lines that say why.
@@ -50,14 +107,14 @@ pub enum MavenError {
     },
 }
 
-/// Resolves a version and copies its jars into `<folder>/libs`.
-pub(super) fn copy_jars(given: &str, version: Version, folder: &Path) -> Result<(), FetchError> {
+/// Resolves what is wanted and copies its jars into `<folder>/libs`.
+pub(super) fn copy_jars(wanted: &Wanted, folder: &Path) -> Result<(), FetchError> {
+    let (what, given) = (wanted.what, wanted.given.as_str());
     let Some(program) = on_path("mvn") else {
-        return Err(MavenError::Missing { version: given.to_owned() }.into());
+        return Err(MavenError::Missing { what, version: given.to_owned() }.into());
     };
     let pom = folder.join("pom.xml");
-    fs::write(&pom, pom_text(given, version))
-        .map_err(|error| FetchError::File { path: pom.clone(), error })?;
+    fs::write(&pom, wanted.pom()).map_err(|error| FetchError::File { path: pom.clone(), error })?;
     let goal = format!("{PLUGIN}:copy-dependencies");
     let mut command = Command::new(&program);
     command.args(["-B", "-ntp", "-f"]).arg(&pom).arg(goal).arg("-DincludeScope=runtime");
@@ -67,13 +124,14 @@ pub(super) fn copy_jars(given: &str, version: Version, folder: &Path) -> Result<
         return Ok(());
     }
     let said = complaint(&output);
-    if said.contains(&format!("kafka_2.13:jar:{given}"))
+    if said.contains(&format!("{}:jar:{given}", wanted.artifact))
         && (said.contains("Could not find artifact") || said.contains("was not found"))
     {
-        let exist = released(&program).unwrap_or_else(|| KNOWN.map(str::to_owned).to_vec());
+        let exist = released(&program, wanted).unwrap_or_else(|| KNOWN.map(str::to_owned).to_vec());
         // What the registry lists but does not give is its own failure, not a wrong version.
         if !exist.iter().any(|known| known == given) {
             return Err(FetchError::UnknownVersion {
+                what,
                 given: given.to_owned(),
                 nearest: nearest(given, &exist),
                 exist,
@@ -81,10 +139,10 @@ pub(super) fn copy_jars(given: &str, version: Version, folder: &Path) -> Result<
         }
     }
     if KNOWN.contains(&given) {
-        return Err(MavenError::Failed { version: given.to_owned(), said }.into());
+        return Err(MavenError::Failed { what, version: given.to_owned(), said }.into());
     }
     let nearest = nearest(given, &KNOWN.map(str::to_owned));
-    Err(FetchError::UnconfirmedVersion { given: given.to_owned(), nearest, said })
+    Err(FetchError::UnconfirmedVersion { what, given: given.to_owned(), nearest, said })
 }
 
 fn run(mut command: Command, program: &Path) -> Result<Output, MavenError> {
@@ -119,15 +177,15 @@ fn complaint(output: &Output) -> String {
     }
 }
 
-/// All released versions from 3.6 on, by asking the registry for its list through Maven.
-fn released(program: &Path) -> Option<Vec<String>> {
+/// All released versions from the oldest line on, by asking the registry for its list through Maven.
+fn released(program: &Path, wanted: &Wanted) -> Option<Vec<String>> {
     let mut command = Command::new(program);
     command.args([
         "-B",
         "-ntp",
         "-X",
         &format!("{PLUGIN}:get"),
-        "-Dartifact=org.apache.kafka:kafka_2.13:LATEST:pom",
+        &format!("-Dartifact=org.apache.kafka:{}:LATEST:pom", wanted.artifact),
         "-Dtransitive=false",
     ]);
     let output = run(command, program).ok()?;
@@ -135,12 +193,12 @@ fn released(program: &Path) -> Option<Vec<String>> {
     let marker = "Using local repository at ";
     let local =
         text.lines().find_map(|line| line.split_once(marker).map(|(_, path)| path.trim().to_owned()))?;
-    let folder = Path::new(&local).join("org/apache/kafka/kafka_2.13");
+    let folder = Path::new(&local).join("org/apache/kafka").join(wanted.artifact);
     let mut versions: Vec<(Version, String)> = Vec::new();
     for entry in fs::read_dir(folder).ok()?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("maven-metadata-") && name.ends_with(".xml") {
-            versions.extend(listed(&fs::read_to_string(entry.path()).ok()?));
+            versions.extend(listed(&fs::read_to_string(entry.path()).ok()?, wanted.oldest));
         }
     }
     versions.sort();
@@ -149,11 +207,11 @@ fn released(program: &Path) -> Option<Vec<String>> {
     (!versions.is_empty()).then_some(versions)
 }
 
-fn listed(xml: &str) -> Vec<(Version, String)> {
+fn listed(xml: &str, oldest: (u32, u32)) -> Vec<(Version, String)> {
     let texts = xml.split("<version>").skip(1).filter_map(|rest| rest.split("</version>").next());
     let pairs =
         texts.filter_map(|text| Version::parse(text.trim()).map(|version| (version, text.trim().to_owned())));
-    pairs.filter(|(version, text)| (version.major, version.minor) >= (3, 6) && !text.contains('-')).collect()
+    pairs.filter(|(version, text)| (version.major, version.minor) >= oldest && !text.contains('-')).collect()
 }
 
 fn nearest(given: &str, exist: &[String]) -> Option<String> {
@@ -162,26 +220,22 @@ fn nearest(given: &str, exist: &[String]) -> Option<String> {
     exist.iter().rev().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2).cloned()
 }
 
-fn pom_text(given: &str, version: Version) -> String {
-    let logging: &[(&str, &str, &str)] = if version.major < 4 {
-        &[("org.slf4j", "slf4j-reload4j", "1.7.36"), ("ch.qos.reload4j", "reload4j", "1.2.25")]
-    } else {
-        &[("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3")]
-    };
-    let kafka = [("org.apache.kafka", "kafka_2.13", given), ("org.apache.kafka", "kafka-tools", given)];
-    let mut dependencies = String::new();
-    for (group, artifact, version) in kafka.iter().chain(logging) {
-        let alone = if *artifact == "kafka-tools" { ALONE } else { "" };
-        dependencies.push_str(&format!(
-            "    <dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
-             <version>{version}</version>{alone}</dependency>\n"
-        ));
+impl Wanted {
+    fn pom(&self) -> String {
+        let mut dependencies = String::new();
+        for (group, artifact, version, alone) in &self.dependencies {
+            let alone = if *alone { ALONE } else { "" };
+            dependencies.push_str(&format!(
+                "    <dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+                 <version>{version}</version>{alone}</dependency>\n"
+            ));
+        }
+        format!(
+            "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  <modelVersion>4.0.0</modelVersion>\n  \
+             <groupId>onceproof</groupId>\n  <artifactId>kafka-jars</artifactId>\n  <version>1</version>\n  \
+             <packaging>pom</packaging>\n  <dependencies>\n{dependencies}  </dependencies>\n</project>\n"
+        )
     }
-    format!(
-        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  <modelVersion>4.0.0</modelVersion>\n  \
-         <groupId>onceproof</groupId>\n  <artifactId>kafka-jars</artifactId>\n  <version>1</version>\n  \
-         <packaging>pom</packaging>\n  <dependencies>\n{dependencies}  </dependencies>\n</project>\n"
-    )
 }
 
 #[cfg(test)]
@@ -190,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_logging_backend_follows_the_major_version() {
-        let pom = |text: &str| pom_text(text, Version::parse(text).unwrap());
+        let pom = |text: &str| Wanted::kafka(text, Version::parse(text).unwrap()).pom();
         assert!(pom("3.9.1").contains("slf4j-reload4j") && !pom("3.9.1").contains("log4j-slf4j-impl"));
         assert!(pom("4.1.1").contains("log4j-slf4j-impl") && !pom("4.1.1").contains("reload4j"));
     }
@@ -198,7 +252,7 @@ mod tests {
     #[test]
     fn a_registry_list_is_read_without_candidates_and_old_lines() {
         let xml = "<versions><version>2.8.0</version>\n<version>3.9.1</version><version>4.2.0-rc1</version></versions>";
-        assert_eq!(listed(xml).into_iter().map(|(_, text)| text).collect::<Vec<_>>(), ["3.9.1"]);
+        assert_eq!(listed(xml, (3, 6)).into_iter().map(|(_, text)| text).collect::<Vec<_>>(), ["3.9.1"]);
     }
 
     #[test]

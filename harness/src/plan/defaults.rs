@@ -25,6 +25,27 @@ const LIBRDKAFKA_CONSUMER: &[(&str, &str)] = &[
     ("session.timeout.ms", "45000"),
 ];
 
+/// The Java client's (4.x, ProducerConfig; before 4.0 it does not linger). Idempotence rules itself out where acks, retries
+/// or the requests in flight do not allow it (KIP-679).
+const JAVA_PRODUCER: &[(&str, &str)] = &[
+    ("acks", "all"),
+    ("delivery.timeout.ms", "120000"),
+    ("enable.idempotence", "true"),
+    ("linger.ms", "5"),
+    ("max.in.flight.requests.per.connection", "5"),
+    ("retries", "2147483647"),
+];
+
+const JAVA_CONSUMER: &[(&str, &str)] = &[
+    ("auto.commit.interval.ms", "5000"),
+    ("auto.offset.reset", "latest"),
+    ("heartbeat.interval.ms", "3000"),
+    ("isolation.level", "read_uncommitted"),
+    ("max.poll.interval.ms", "300000"),
+    ("max.poll.records", "500"),
+    ("session.timeout.ms", "45000"),
+];
+
 /// Other names of the same property in librdkafka.
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("request.required.acks", "acks"),
@@ -37,8 +58,8 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
 /// The defaults of a family in a role.
 pub(super) fn of(family: Family, role: Role) -> &'static [(&'static str, &'static str)] {
     match (family, role) {
-        // The Java client is refused by the spec until there is a worker for it; its defaults come with that worker.
-        (Family::Java, _) => &[],
+        (Family::Java, Role::Producer) => JAVA_PRODUCER,
+        (Family::Java, Role::Consumer) => JAVA_CONSUMER,
         (Family::Librdkafka, Role::Producer) => LIBRDKAFKA_PRODUCER,
         (Family::Librdkafka, Role::Consumer) => LIBRDKAFKA_CONSUMER,
     }

@@ -14,7 +14,7 @@ use workloads::step::Step;
 
 use super::{ClientPlan, Limits, Phases, Plan, SCHEMA, defaults};
 use crate::kafka::{KafkaPlan, Source, heap_mib, properties};
-use crate::spec::{Client, FaultSpec, Loaded, Role, Spec, Time, foreign_to_client, owned_by_lab};
+use crate::spec::{Client, Family, FaultSpec, Loaded, Role, Spec, Time, foreign_to_client, owned_by_lab};
 use crate::wire::TopicPlan;
 
 /// The version of Kafka that a spec gets which names none.
@@ -106,28 +106,41 @@ fn topics(spec: &Spec, brokers: u8) -> Vec<TopicPlan> {
 fn clients(loaded: &Loaded, left_out: &mut BTreeMap<String, Vec<String>>) -> Vec<ClientPlan> {
     let mut plans = Vec::new();
     for (name, client) in &loaded.spec.clients {
-        let file = kept(loaded, &format!("clients.{name}.config-file"), left_out, foreign_to_client);
+        let key = format!("clients.{name}.config-file");
         let mut next = 0..;
         for family in client.family.all() {
+            let file = kept(loaded, &key, left_out, |property| foreign_to_client(property, *family));
             let indices = next.by_ref().take(usize::try_from(client.count).unwrap_or(0));
             plans.push(ClientPlan {
                 name: name.clone(),
                 family: *family,
                 instances: indices.map(|index| ClientRef { name: name.clone(), index }).collect(),
                 topic: client.topic.clone(),
-                group: group(name, client),
+                version: version(client, *family, &loaded.spec),
+                group: group(name, client, *family),
                 role: role(client, limits(&loaded.spec).start),
-                properties: file.clone().into_iter().chain(client.config.0.clone()).collect(),
+                properties: file.into_iter().chain(client.config.0.clone()).collect(),
             });
         }
     }
     plans
 }
 
-fn group(name: &str, client: &Client) -> Option<String> {
+fn group(name: &str, client: &Client, family: Family) -> Option<String> {
     match client.role {
         Role::Producer => None,
-        Role::Consumer => Some(client.group.clone().unwrap_or_else(|| name.to_owned())),
+        Role::Consumer => Some(client.group_of(name, family)),
+    }
+}
+
+/// The version of a Java client; none is that of the distribution that is given by its folder.
+fn version(client: &Client, family: Family, spec: &Spec) -> Option<String> {
+    match family {
+        Family::Librdkafka => None,
+        Family::Java => client.version.clone().or_else(|| {
+            let newest = spec.kafka.home.is_none().then(|| DEFAULT_VERSION.to_owned());
+            spec.kafka.version.clone().or(newest)
+        }),
     }
 }
 
@@ -146,7 +159,7 @@ fn role(client: &Client, start: Duration) -> protocol::Role {
             record_size: client.record_size.unwrap_or(RECORD_SIZE),
             spread: Spread::default(),
             records: None,
-            resend: None,
+            resend: client.resend,
             outbox: None,
             warm_up_ms,
         }),
@@ -270,7 +283,9 @@ fn question(loaded: &Loaded, plan: &Plan) -> Question {
 /// The claim, with order where the settings of every producer give it.
 fn claim(spec: &Spec, plan: &Plan) -> Claim {
     let mut claim = spec.claim.clone();
-    let ordered = |client: &ClientPlan| match client.role {
+    let ordered = |client: &ClientPlan| match &client.role {
+        // What an application sends again comes after what it sent meanwhile.
+        protocol::Role::Producer(producer) if producer.resend.is_some() => false,
         protocol::Role::Producer(_) => {
             let settings = effective(client, None);
             settings["enable.idempotence"] == "true"
@@ -342,15 +357,27 @@ pub(super) fn effective(client: &ClientPlan, commit: Option<Commit>) -> BTreeMap
     let mut settings: BTreeMap<String, String> =
         defaults::of(client.family, role).iter().copied().map(own).collect();
     settings.extend(commit.into_iter().flat_map(Commit::implied).copied().map(own));
+    let alias = |name: &String| match client.family {
+        Family::Java => None,
+        Family::Librdkafka => {
+            defaults::ALIASES.iter().find(|(alias, _)| alias == name).map(|(_, name)| (*name).to_owned())
+        }
+    };
     for (name, value) in &client.properties {
-        let name =
-            defaults::ALIASES.iter().find(|(alias, _)| alias == name).map_or(name.as_str(), |(_, name)| name);
-        settings.insert(name.to_owned(), value.clone());
+        settings.insert(alias(name).unwrap_or_else(|| name.clone()), value.clone());
     }
     if settings.get("acks").is_some_and(|acks| acks == "-1") {
         settings.insert("acks".to_owned(), "all".to_owned());
     }
     let given = |name: &str| client.properties.contains_key(name);
+    let is = |name: &str, value: &str| settings.get(name).is_some_and(|found| found == value);
+    if client.family == Family::Java && !given("enable.idempotence") && role == Role::Producer {
+        let in_flight = settings.get("max.in.flight.requests.per.connection");
+        let many = in_flight.and_then(|text| text.parse::<u32>().ok()).is_some_and(|number| number > 5);
+        if !is("acks", "all") || is("retries", "0") || many {
+            settings.insert("enable.idempotence".to_owned(), "false".to_owned());
+        }
+    }
     if settings.get("enable.idempotence").is_some_and(|on| on == "true")
         && !given("max.in.flight")
         && !given("max.in.flight.requests.per.connection")

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use crate::cluster::Prepared;
 use crate::controller::{RUN_SCHEMA, RunFile};
 use crate::fetch::{Cache, FetchError, Fetched};
+use crate::javac::{self, JavaWorker, JavacError};
 use crate::kafka::archive;
 use crate::kafka::java::{Java, JavaError};
 use crate::kafka::jvm::ArchiveUse;
 use crate::kafka::storage::{Storage, StorageError};
 use crate::plan::Plan;
+use crate::spec::Family;
 
 use super::Order;
 
@@ -22,6 +24,9 @@ const ROOM: u64 = 512 << 20;
 
 /// Memory that a node takes with its heap, in MiB (measured: 95–117 MiB PSS at a heap of 256).
 const NODE_MIB: u64 = 160;
+
+/// Memory that a Java worker takes, in MiB (measured: 90–130 MiB PSS).
+const JAVA_WORKER_MIB: u64 = 130;
 
 /// Why a run cannot be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,9 @@ pub enum PrepareError {
     /// The Java.
     #[error(transparent)]
     Java(#[from] JavaError),
+    /// The Java workers.
+    #[error(transparent)]
+    Javac(#[from] JavacError),
     /// Formatted storage.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -67,21 +75,28 @@ impl PrepareError {
     /// Whether the machine lacks something, as opposed to a failure of ours.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            PrepareError::Fetch(FetchError::Maven(_) | FetchError::NoCache) => true,
+            PrepareError::Fetch(FetchError::Maven(_) | FetchError::NoCache)
+            | PrepareError::Javac(
+                JavacError::Fetch(FetchError::Maven(_) | FetchError::NoCache) | JavacError::NoCompiler { .. },
+            ) => true,
             PrepareError::Java(_) | PrepareError::NoRoom { .. } | PrepareError::NoMemory { .. } => true,
-            PrepareError::Fetch(_) | PrepareError::Storage(_) | PrepareError::System { .. } => false,
+            PrepareError::Fetch(_)
+            | PrepareError::Javac(_)
+            | PrepareError::Storage(_)
+            | PrepareError::System { .. } => false,
         }
     }
 
     /// Whether the spec asks for what does not exist.
     pub fn is_usage(&self) -> bool {
+        let (PrepareError::Fetch(error) | PrepareError::Javac(JavacError::Fetch(error))) = self else {
+            return matches!(self, PrepareError::Javac(JavacError::DoesNotCompile { .. }));
+        };
         matches!(
-            self,
-            PrepareError::Fetch(
-                FetchError::UnknownVersion { .. }
-                    | FetchError::UnconfirmedVersion { .. }
-                    | FetchError::NotAVersion { .. }
-            )
+            error,
+            FetchError::UnknownVersion { .. }
+                | FetchError::UnconfirmedVersion { .. }
+                | FetchError::NotAVersion { .. }
         )
     }
 }
@@ -105,8 +120,27 @@ pub(super) fn prepare(plan: &Plan, store: &Path) -> Result<Prepared, PrepareErro
     Ok(Prepared { release, java, storage, archive })
 }
 
+/// The Java workers of a plan, by the client's version in the plan.
+pub(super) fn java_workers(
+    plan: &Plan,
+    prepared: &Prepared,
+) -> Result<BTreeMap<String, JavaWorker>, PrepareError> {
+    let cache = Cache::of_user()?;
+    let mut workers = BTreeMap::new();
+    for client in plan.clients.iter().filter(|client| client.family == Family::Java) {
+        let version = client.version.as_deref();
+        let worker = javac::worker(&cache, &prepared.java, &prepared.release, version)?;
+        workers.insert(version.unwrap_or_default().to_owned(), worker);
+    }
+    Ok(workers)
+}
+
 /// What `run.json` says.
-pub(super) fn run_file(order: &Order, prepared: Prepared) -> Result<RunFile, PrepareError> {
+pub(super) fn run_file(
+    order: &Order,
+    prepared: Prepared,
+    java_workers: BTreeMap<String, JavaWorker>,
+) -> Result<RunFile, PrepareError> {
     let mut id = [0; 8];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut id))
@@ -121,6 +155,7 @@ pub(super) fn run_file(order: &Order, prepared: Prepared) -> Result<RunFile, Pre
         spec: order.spec.clone(),
         set: order.set.clone(),
         prepared,
+        java_workers,
         cache: Cache::of_user()?.root,
         machine: machine(),
         program,
@@ -138,7 +173,9 @@ fn room(store: &Path) -> Result<(), PrepareError> {
 
 fn memory(plan: &Plan) -> Result<(), PrepareError> {
     let Some(left) = meminfo("MemAvailable") else { return Ok(()) };
-    let needed = (u64::from(plan.kafka.brokers) + 1) * NODE_MIB + 200;
+    let java = plan.instances().filter(|(_, client)| client.family == Family::Java).count();
+    let java = u64::try_from(java).unwrap_or(u64::MAX).saturating_mul(JAVA_WORKER_MIB);
+    let needed = (u64::from(plan.kafka.brokers) + 1) * NODE_MIB + java.saturating_add(200);
     if left < needed { Err(PrepareError::NoMemory { left, needed }) } else { Ok(()) }
 }
 

@@ -30,6 +30,18 @@ built_in! {
     "clean-election",
     "commit-before-crash",
     "commit-after-crash",
+    "m01-never-twice",
+    "m01-lost-with-the-leader",
+    "m02-never-twice",
+    "m02-sent-again",
+    "m03-leader-lives",
+    "m03-leader-dies",
+    "m04-nothing-lost",
+    "m04-stored-twice",
+    "m05-exactly-once",
+    "m05-restart-with-outbox",
+    "m05-sent-again-after-timeout",
+    "default-face-off",
 }
 
 impl BuiltIn {

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use workloads::librdkafka::settings;
-use workloads::protocol::Commit;
+use workloads::protocol::{Commit, Resend};
 
 use super::properties::Properties;
 use super::time::{PerSecond, Time};
@@ -17,6 +17,9 @@ pub struct Client {
     /// Client library, or a list to run the same clients on each: `"librdkafka"` (the default).
     #[serde(default)]
     pub family: Families,
+    /// Version of the Java client, which need not be the broker's: `"3.9.1"`. Default: the broker's. librdkafka's is
+    /// the one that this program is linked with.
+    pub version: Option<String>,
     /// Number of instances, for each family; they are called `NAME[0]`, `NAME[1]`…
     #[serde(default = "one")]
     pub count: u32,
@@ -26,7 +29,12 @@ pub struct Client {
     pub rate: Option<PerSecond>,
     /// Producers: size of a record's value in bytes; the payload's own header is the smallest. Default 100.
     pub record_size: Option<u32>,
-    /// Consumers: the group. Default: the client's name.
+    /// Producers: when the application sends a record again, with the same value. Default never.
+    #[serde(default)]
+    #[schemars(schema_with = "resend_schema")]
+    pub resend: Option<Resend>,
+    /// Consumers: the group. Default: the client's name; with several families, the name and the family, as
+    /// `billing-java`.
     pub group: Option<String>,
     /// Consumers: when positions are committed. Default `after-sync`.
     #[serde(default)]
@@ -34,8 +42,9 @@ pub struct Client {
     pub commit: Option<Commit>,
     /// Consumers: how long processing a record takes. Default none.
     pub processing: Option<Time>,
-    /// Consumers: most records that are polled before they are processed and committed. Default 100; with
-    /// `commit = "auto"` and a processing time 1, because librdkafka stores an offset when it hands the record out.
+    /// Consumers: most records that are polled before they are processed and committed. Default with librdkafka 100; with
+    /// `commit = "auto"` and a processing time 1, because librdkafka stores an offset when it hands the record out. With
+    /// the Java client it is `max.poll.records`, and by default the client's own 500.
     pub batch: Option<u32>,
     /// The library's properties, verbatim. What is not here keeps the library's own default.
     #[serde(default)]
@@ -49,14 +58,24 @@ fn one() -> u32 {
 }
 
 impl Client {
-    /// What the worker's own check of properties wants to know.
-    pub(super) fn kind(&self, name: &str) -> settings::Client {
+    /// What the workers' own checks of properties want to know.
+    pub(super) fn kind(&self, name: &str, family: Family) -> settings::Client {
         match self.role {
             Role::Producer => settings::Client::Producer,
             Role::Consumer => settings::Client::Consumer {
                 commit: self.commit.unwrap_or(Commit::AfterSync),
-                group: self.group.clone().unwrap_or_else(|| name.to_owned()),
+                group: self.group_of(name, family),
             },
+        }
+    }
+
+    /// The group of its instances of a family: families divide up assignments by rules of their own, so by default they
+    /// share no group.
+    pub fn group_of(&self, name: &str, family: Family) -> String {
+        match (&self.group, self.family.all().len()) {
+            (Some(group), _) => group.clone(),
+            (None, 0 | 1) => name.to_owned(),
+            (None, _) => format!("{name}-{}", family.name()),
         }
     }
 
@@ -69,6 +88,10 @@ impl Client {
 fn commit_schema(_: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> = COMMITS.iter().map(|commit| commit.name()).collect();
     json_schema!({ "enum": names })
+}
+
+fn resend_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["after-timeout", "outbox"] })
 }
 
 /// When a consumer may commit, in the order of the documentation.

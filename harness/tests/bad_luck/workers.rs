@@ -47,7 +47,13 @@ impl Play {
         std::fs::create_dir(stage.path().join("journals")).unwrap();
         let (tell, events) = mpsc::channel(100);
         let run_dir = stage.path().to_owned();
-        let setting = Setting { run_dir, run: 1, bootstrap: "127.0.0.1:1".to_owned(), program };
+        let setting = Setting {
+            run_dir,
+            run: 1,
+            bootstrap: "127.0.0.1:1".to_owned(),
+            program,
+            java_workers: std::collections::BTreeMap::new(),
+        };
         let supervisor = Supervisor::new(&plan_of(stage.path()), setting, Arc::new(Here), tell);
         let shop = supervisor.all().into_iter().find(|client| client.name == "shop").unwrap();
         Self { stage, supervisor, events, shop }

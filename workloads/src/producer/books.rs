@@ -7,11 +7,14 @@
 
 use hdrhistogram::Histogram;
 use history::ids::{LogId, Nanos, Offset, Seq};
-use history::journal::{JournalError, SendRun, Unresolved, Writer};
+use history::journal::{SendRun, Unresolved, Writer};
 
 use crate::clock;
 use crate::outcome::Outcome;
 use crate::protocol::{Latency, Progress};
+use crate::worker::WorkerError;
+
+use super::outbox::Outbox;
 
 /// One producer's books.
 pub(crate) struct Books {
@@ -20,9 +23,11 @@ pub(crate) struct Books {
     latencies: Histogram<u64>,
     open: OpenSends,
     run: Option<AckRun>,
+    /// Where undertaken records are kept beyond the process, if they are.
+    outbox: Option<Outbox>,
     /// Logs that have acknowledged anything, by their number in the journal.
     reached: Vec<bool>,
-    failed: Option<JournalError>,
+    failed: Option<WorkerError>,
 }
 
 #[derive(Clone, Copy)]
@@ -32,7 +37,7 @@ struct AckRun {
 }
 
 impl Books {
-    pub(crate) fn new(journal: Writer) -> Self {
+    pub(super) fn new(journal: Writer, outbox: Option<Outbox>) -> Self {
         // To an hour, in microseconds; longer ones count as that. Two digits are 1 % of the value, in 50 KiB.
         let latencies = Histogram::new_with_bounds(1, 3_600_000_000, 2).expect("these bounds are possible");
         Self {
@@ -41,14 +46,18 @@ impl Books {
             latencies,
             open: OpenSends::default(),
             run: None,
+            outbox,
             reached: Vec::new(),
             failed: None,
         }
     }
 
     /// Records are about to be handed to the library.
-    pub(crate) fn sending(&mut self, run: SendRun, now: Nanos) -> Result<(), JournalError> {
+    pub(crate) fn sending(&mut self, run: SendRun, now: Nanos) -> Result<(), WorkerError> {
         self.journal.sends(run, now)?;
+        if let Some(outbox) = &self.outbox {
+            outbox.put(run.first, run.count, run.log)?;
+        }
         self.progress.sent += u64::from(run.count);
         (run.first.0..run.first.0 + run.count).for_each(|seq| self.open.begin(Seq(seq)));
         Ok(())
@@ -57,6 +66,11 @@ impl Books {
     /// The library's queue was full: the application waits and tries the same record again.
     pub(crate) fn queue_was_full(&mut self) {
         self.progress.queue_full += 1;
+    }
+
+    /// The application sends a record again.
+    pub(crate) fn again(&mut self) {
+        self.progress.resent += 1;
     }
 
     /// A record was acknowledged, `latency_us` after it was handed over.
@@ -93,12 +107,17 @@ impl Books {
                 Unresolved::Info
             }
         };
-        let written = self.journal.unresolved(SendRun { log, first: seq, count: 1 }, how, code, clock::now());
-        self.note(written);
+        let run = SendRun { log, first: seq, count: 1 };
+        let written = self.journal.unresolved(run, how, code, clock::now()).map_err(WorkerError::from);
+        let settled = match how {
+            Unresolved::Fail => self.in_outbox(run),
+            Unresolved::Info => Ok(()),
+        };
+        self.note(written.and(settled));
     }
 
     /// Writes what is known and not yet written; the first error of the journal since the last call.
-    pub(crate) fn settle(&mut self) -> Result<(), JournalError> {
+    pub(crate) fn settle(&mut self) -> Result<(), WorkerError> {
         self.write_run();
         self.failed.take().map_or(Ok(()), Err)
     }
@@ -143,12 +162,21 @@ impl Books {
     /// Writes the acknowledgements that are known and not yet written.
     pub(crate) fn write_run(&mut self) {
         if let Some(AckRun { run, offset }) = self.run.take() {
-            let written = self.journal.acked(run, offset, clock::now());
-            self.note(written);
+            let written = self.journal.acked(run, offset, clock::now()).map_err(WorkerError::from);
+            let settled = self.in_outbox(run);
+            self.note(written.and(settled));
         }
     }
 
-    fn note(&mut self, written: Result<(), JournalError>) {
+    /// These records need not be sent again.
+    fn in_outbox(&self, run: SendRun) -> Result<(), WorkerError> {
+        match &self.outbox {
+            Some(outbox) => Ok(outbox.settle(run.first, run.count)?),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&mut self, written: Result<(), WorkerError>) {
         if let Err(error) = written {
             self.failed.get_or_insert(error);
         }
@@ -208,7 +236,7 @@ mod tests {
 
     fn books(path: &std::path::Path) -> Books {
         let header = Header { run: 1, process: Process(0), identity: Default::default() };
-        Books::new(Writer::create(path, &header).unwrap())
+        Books::new(Writer::create(path, &header).unwrap(), None)
     }
 
     /// The journal's acknowledgements: log, first sequence, count, offset.

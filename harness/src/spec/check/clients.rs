@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use nemesis::target::RESERVED;
+use workloads::java::settings as java;
 use workloads::librdkafka::settings;
+use workloads::protocol::Commit;
 
-use super::super::client::{Client, Families, Family, Role};
-use super::{Check, is_client_name};
+use super::super::client::{Client, Family, Role};
+use super::{Check, is_client_name, is_version};
 
 /// Client properties that belong to the lab, each with the reason.
 pub const OWNED: [(&str, &str); 8] = [
@@ -45,7 +47,7 @@ impl Check<'_> {
         }
         for (name, client) in &self.spec.clients {
             self.client_name(name);
-            self.families(name, &client.family);
+            self.families(name, client);
             self.topic_known(&["clients", name, "topic"], &client.topic);
             if !(1..=MOST_INSTANCES).contains(&client.count) {
                 let message = format!("a client has 1 to {MOST_INSTANCES} instances");
@@ -89,14 +91,28 @@ impl Check<'_> {
         self.key(&["clients", name], format!("a client cannot be called \"{name}\""), help);
     }
 
-    fn families(&mut self, name: &str, families: &Families) {
-        let path = ["clients", name, "family"];
-        if families.all().is_empty() {
+    fn families(&mut self, name: &str, client: &Client) {
+        let (path, families) = (["clients", name, "family"], client.family.all());
+        if families.is_empty() {
             self.value(&path, "an empty list of families runs nothing", "\"librdkafka\"");
         }
-        if families.all().contains(&Family::Java) {
-            let message = "the Java client cannot be run yet";
-            self.value(&path, message, "this version runs family = \"librdkafka\"");
+        if (1..families.len()).any(|index| families[..index].contains(&families[index])) {
+            self.value(&path, "a family is named twice", "count is the number of instances of each family");
+        }
+        if client.commit == Some(Commit::AutoHandedOver) && families.contains(&Family::Librdkafka) {
+            self.value(
+                &["clients", name, "commit"],
+                "librdkafka commits what it handed out, whoever processes it",
+                "commit = \"auto\" is that already; \"auto-handed-over\" is a way of using the Java client",
+            );
+        }
+        let Some(version) = &client.version else { return };
+        let path = ["clients", name, "version"];
+        if !families.contains(&Family::Java) {
+            let message = "librdkafka's version is the one that this program is linked with";
+            self.key(&path, message, "leave it out, or set family = \"java\"");
+        } else if !is_version(version) {
+            self.value(&path, "this is not a version of the Java client", "three numbers, as in 3.9.1");
         }
     }
 
@@ -108,7 +124,11 @@ impl Check<'_> {
             ("processing", client.processing.is_some()),
             ("batch", client.batch.is_some()),
         ];
-        let producers_only = [("rate", client.rate.is_some()), ("record-size", client.record_size.is_some())];
+        let producers_only = [
+            ("rate", client.rate.is_some()),
+            ("record-size", client.record_size.is_some()),
+            ("resend", client.resend.is_some()),
+        ];
         let (foreign, role): (&[(&str, bool)], _) = match client.role {
             Role::Producer => (&consumers_only, "producer"),
             Role::Consumer => (&producers_only, "consumer"),
@@ -134,27 +154,50 @@ impl Check<'_> {
     /// without any fault.
     pub(super) fn properties(&mut self, files: &BTreeMap<String, BTreeMap<String, String>>) {
         for (name, client) in &self.spec.clients {
-            let mut all = files.get(&format!("clients.{name}.config-file")).cloned().unwrap_or_default();
-            all.retain(|property, _| !foreign(property));
-            all.extend(client.config.0.clone());
-            // What belongs to the lab has been refused already, with the lab's reason.
-            all.retain(|property, _| owned(property).is_none());
-            let Err(errors) = settings::check(&client.kind(name), &all) else { continue };
-            for error in errors {
-                let message = format!("\"{}\": {}", error.property, error.reason);
-                let help = "properties go by the names that librdkafka documents (CONFIGURATION.md)";
-                if client.config.0.contains_key(&error.property) || client.config_file.is_none() {
-                    self.property(&["clients", name, "config"], &error.property, message, help);
-                } else {
-                    self.value(&["clients", name, "config-file"], message, help);
-                }
+            for family in client.family.all() {
+                self.properties_of(name, client, *family, files);
+            }
+        }
+    }
+
+    fn properties_of(
+        &mut self,
+        name: &str,
+        client: &Client,
+        family: Family,
+        files: &BTreeMap<String, BTreeMap<String, String>>,
+    ) {
+        let mut all = files.get(&format!("clients.{name}.config-file")).cloned().unwrap_or_default();
+        all.retain(|property, _| !foreign(property, family));
+        all.extend(client.config.0.clone());
+        // What belongs to the lab has been refused already, with the lab's reason.
+        all.retain(|property, _| owned(property).is_none());
+        let kind = client.kind(name, family);
+        let (checked, help) = match family {
+            Family::Librdkafka => (
+                settings::check(&kind, &all),
+                "properties go by the names that librdkafka documents (CONFIGURATION.md)",
+            ),
+            Family::Java => (
+                java::check(&kind, &all),
+                "properties go by the names that Kafka documents for its Java clients",
+            ),
+        };
+        let Err(errors) = checked else { return };
+        for error in errors {
+            let message = format!("\"{}\": {}", error.property, error.reason);
+            if client.config.0.contains_key(&error.property) || client.config_file.is_none() {
+                self.property(&["clients", name, "config"], &error.property, message, help);
+            } else {
+                self.value(&["clients", name, "config-file"], message, help);
             }
         }
     }
 }
 
-/// Whether a property of a client's properties file is left out: what belongs to the lab, and what only a Java client
-/// understands.
-pub fn foreign(property: &str) -> bool {
-    owned(property).is_some() || settings::JAVA_ONLY.iter().any(|(java, _)| *java == property)
+/// Whether a property of a client's properties file is left out: what belongs to the lab, and what only the Java client
+/// understands where it is not one.
+pub fn foreign(property: &str, family: Family) -> bool {
+    let java_only = || settings::JAVA_ONLY.iter().any(|(java, _)| *java == property);
+    owned(property).is_some() || family == Family::Librdkafka && java_only()
 }

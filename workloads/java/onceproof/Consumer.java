@@ -1,0 +1,496 @@
+package onceproof;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.InvalidOffsetException;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.AuthenticationException;
+import org.apache.kafka.common.errors.AuthorizationException;
+import org.apache.kafka.common.errors.FencedInstanceIdException;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * The consumer under test: a member of a group that polls, processes and commits in its delivery mode, as
+ * `workloads/src/consumer.rs` does.
+ *
+ * <p>What is Java's own: the client's batch (`max.poll.records`), callbacks within poll, a commit by timer that is made
+ * within poll and covers what the *previous* polls returned, and therefore two ways of using it: process in the polling
+ * thread (`auto`), or hand the records over to another thread and poll on (`auto-handed-over`).
+ */
+final class Consumer {
+    /** Longest wait for records between two looks at commands. */
+    private static final Duration LOOK = Duration.ofMillis(100);
+    /** How soon a commit that did not succeed is tried again when no further record comes. */
+    private static final long COMMIT_AGAIN = TimeUnit.MILLISECONDS.toNanos(500);
+    /** How often the coordinator is asked while the group drains, and how long it may take to answer. */
+    private static final long ASK = TimeUnit.MILLISECONDS.toNanos(200);
+    private static final Duration ANSWER = Duration.ofSeconds(1);
+    /** Most records that wait for the thread that processes them. */
+    private static final int WAITING = 100_000;
+
+    private final Worker worker;
+    private final Config config;
+    private final Config.ConsumerRole role;
+    private final ConsumerBooks books;
+    private final KafkaConsumer<byte[], byte[]> client;
+    private long committedAt;
+    private Worker.Drain draining;
+    private long drainUntil;
+    private long nextAsk;
+    private boolean ready;
+    private String lastError = "";
+    /** With `auto-handed-over`: what waits to be processed, by another thread. */
+    private final LinkedBlockingQueue<Batch.Item> waiting = new LinkedBlockingQueue<>(WAITING);
+    private final AtomicLong unprocessed = new AtomicLong();
+    private volatile RuntimeException processingFailed;
+
+    Consumer(Worker worker, Journal journal) {
+        this.worker = worker;
+        this.config = worker.config;
+        this.role = config.consumer;
+        if (config.identity.group == null || config.identity.group.isEmpty()) {
+            throw new Worker.Refused("a consumer needs a group");
+        }
+        books = new ConsumerBooks(journal, new Events(config.process, Clock::now));
+        Map<String, Object> properties = worker.properties();
+        if (role.commit.byTimer) {
+            CommitObserver.told = offsets -> {
+                synchronized (books) {
+                    books.committedByTimer(offsets);
+                }
+            };
+            properties.put("interceptor.classes", CommitObserver.class.getName());
+        }
+        client = worker.refusable(() ->
+                new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer()));
+        List<String> topics = config.topics.stream().map(topic -> topic.name).collect(Collectors.toList());
+        client.subscribe(topics, new Rebalances());
+        // The only call that another thread may make.
+        worker.urge = client::wakeup;
+    }
+
+    Progress run() {
+        try {
+            work();
+        } finally {
+            finish();
+        }
+        return books.progress;
+    }
+
+    private void work() {
+        long began = Clock.now();
+        if (role.commit == Commit.AUTO_HANDED_OVER) {
+            Thread processing = new Thread(this::processWhatWaits, "processing");
+            processing.setDaemon(true);
+            processing.start();
+        }
+        while (!worker.link.leaving()) {
+            if (!ready) {
+                ready = isReady(began);
+            }
+            Worker.Drain order = worker.orders.poll();
+            if (order != null) {
+                draining = order;
+                drainUntil = Clock.now() + TimeUnit.MILLISECONDS.toNanos(order.deadlineMs);
+                nextAsk = 0;
+            }
+            List<Batch.Item> items = poll();
+            if (items.isEmpty()) {
+                commitAgain();
+            } else {
+                handle(items);
+            }
+            drain();
+            tick();
+            if (processingFailed != null) {
+                throw processingFailed;
+            }
+        }
+    }
+
+    /** Says that the member works, once it does. */
+    private boolean isReady(long began) {
+        if (role.warmUpMs >= 0 && !books.joined) {
+            if (Clock.now() - began > TimeUnit.MILLISECONDS.toNanos(role.warmUpMs)) {
+                String why = lastError.isEmpty() ? "" : "; the client said: " + lastError;
+                throw new Worker.Cold("the group gave no assignment within " + role.warmUpMs + " ms" + why);
+            }
+            return false;
+        }
+        worker.link.ready();
+        return true;
+    }
+
+    /** Polls a batch. */
+    private List<Batch.Item> poll() {
+        List<Batch.Item> items = new ArrayList<>();
+        long invoked = Clock.now();
+        ConsumerRecords<byte[], byte[]> records;
+        try {
+            records = client.poll(LOOK);
+        } catch (KafkaException error) {
+            pollFailed(error);
+            return items;
+        }
+        if (records.isEmpty()) {
+            return items;
+        }
+        synchronized (books) {
+            for (TopicPartition partition : records.partitions()) {
+                int log = books.log(partition);
+                Log name = books.name(log);
+                for (ConsumerRecord<byte[], byte[]> record : records.records(partition)) {
+                    items.add(item(log, name, record));
+                }
+            }
+            books.journal.poll(invoked, Clock.now(), Batch.runs(items));
+            books.progress.polled += items.size();
+        }
+        worker.link.pass(Step.POLLED, items.size());
+        return items;
+    }
+
+    private Batch.Item item(int log, Log name, ConsumerRecord<byte[], byte[]> record) {
+        byte[] bytes = record.value() == null ? new byte[0] : record.value();
+        Payload.Read read = Payload.decode(bytes, config.run, name);
+        if (read.foreign != null) {
+            books.journal.event(books.events.foreign(log, record.offset(), read.foreign));
+        }
+        return new Batch.Item(log, record.offset(), read.foreign == null, read.process, read.seq);
+    }
+
+    /** An error of poll: mostly news of something that the client repairs by itself. */
+    private void pollFailed(KafkaException error) {
+        lastError = error.getClass().getSimpleName() + ": " + error.getMessage();
+        Worker.log("poll: " + error);
+        if (error instanceof UnsupportedVersionException && !ready) {
+            throw new Worker.Cold("this client cannot talk to the brokers: " + lastError);
+        }
+        if (error instanceof FencedInstanceIdException || error instanceof InvalidOffsetException
+                || error instanceof AuthorizationException || error instanceof AuthenticationException
+                || error instanceof UnsupportedVersionException) {
+            throw new Worker.Unusable("the consumer is unusable: " + lastError);
+        }
+        Clock.pause(LOOK.toNanos() / 10);
+    }
+
+    /** Does with a batch what the delivery mode says. */
+    private void handle(List<Batch.Item> items) {
+        switch (role.commit) {
+            case AFTER_SYNC:
+                commitAndWait(Batch.positions(process(items)));
+                break;
+            case AFTER_ASYNC:
+                commitWithoutWaiting(Batch.positions(process(items)));
+                break;
+            case BEFORE:
+                if (commitAndWait(Batch.positions(items))) {
+                    process(items);
+                } else {
+                    synchronized (books) {
+                        books.progress.skipped += items.size();
+                    }
+                }
+                break;
+            case AUTO: case IN_SINK:
+                process(items);
+                break;
+            case AUTO_HANDED_OVER:
+                handOver(items);
+                break;
+            default:
+                throw new IllegalStateException(role.commit.text);
+        }
+    }
+
+    /** Puts records where another thread takes them, and waits only for room. */
+    private void handOver(List<Batch.Item> items) {
+        unprocessed.addAndGet(items.size());
+        for (Batch.Item item : items) {
+            try {
+                while (!waiting.offer(item, 100, TimeUnit.MILLISECONDS)) {
+                    tick();
+                    if (worker.link.leaving()) {
+                        return;
+                    }
+                }
+            } catch (InterruptedException error) {
+                throw new Worker.Unusable("interrupted: nobody does that");
+            }
+        }
+    }
+
+    /** The thread that processes what another polled. */
+    private void processWhatWaits() {
+        try {
+            while (true) {
+                List<Batch.Item> some = new ArrayList<>();
+                some.add(waiting.take());
+                if (role.processingNanos == 0 && !worker.link.gates().armed()) {
+                    waiting.drainTo(some);
+                }
+                effect(some);
+                unprocessed.addAndGet(-some.size());
+            }
+        } catch (InterruptedException error) {
+            return;
+        } catch (RuntimeException error) {
+            processingFailed = error;
+        }
+    }
+
+    /** Processes records; which. All of them, unless the worker is to leave and the others can be read again. */
+    private List<Batch.Item> process(List<Batch.Item> items) {
+        if (role.processingNanos == 0 && !worker.link.gates().armed()) {
+            effect(items);
+            return items;
+        }
+        boolean canStop = role.commit == Commit.AFTER_SYNC || role.commit == Commit.AFTER_ASYNC;
+        for (int i = 0; i < items.size(); i++) {
+            if (canStop && worker.link.leaving()) {
+                return items.subList(0, i);
+            }
+            effect(items.subList(i, i + 1));
+            tick();
+        }
+        return items;
+    }
+
+    private void effect(List<Batch.Item> items) {
+        synchronized (books) {
+            books.journal.handedOver(Batch.spans(items), Clock.now());
+        }
+        worker.link.pass(Step.PROCESSING, items.size());
+        if (role.processingNanos > 0) {
+            Clock.pause(role.processingNanos);
+        }
+        worker.link.pass(Step.EFFECT_BEGUN, items.size());
+        // No `effect` is recorded: there is no sink here that could hold one.
+        synchronized (books) {
+            books.progress.processed += items.size();
+        }
+        worker.link.pass(Step.EFFECT_DONE, items.size());
+    }
+
+    /** Commits and waits for the answer. Whether the positions are known to be committed. */
+    private boolean commitAndWait(Map<Integer, Long> positions) {
+        if (positions.isEmpty()) {
+            return true;
+        }
+        committedAt = Clock.now();
+        Map<TopicPartition, OffsetAndMetadata> offsets;
+        synchronized (books) {
+            books.committing(positions, "sync");
+            offsets = books.offsets(positions);
+        }
+        KafkaException[] failed = new KafkaException[1];
+        Runnable commit = () -> {
+            try {
+                client.commitSync(offsets);
+            } catch (KafkaException error) {
+                failed[0] = error;
+            }
+        };
+        if (worker.link.gates().armed()) {
+            // The call is under way while the application stands at the gate.
+            Thread call = new Thread(commit, "commit");
+            call.start();
+            worker.link.pass(Step.COMMIT_SENT, 1);
+            join(call);
+        } else {
+            commit.run();
+        }
+        boolean known;
+        synchronized (books) {
+            known = books.committed(positions, "sync", failed[0]);
+        }
+        if (failed[0] != null) {
+            Worker.log("commit: " + failed[0]);
+        }
+        worker.link.pass(Step.COMMIT_KNOWN, 1);
+        return known;
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException error) {
+            throw new Worker.Unusable("interrupted: nobody does that");
+        }
+    }
+
+    private void commitWithoutWaiting(Map<Integer, Long> positions) {
+        if (positions.isEmpty()) {
+            return;
+        }
+        committedAt = Clock.now();
+        Map<TopicPartition, OffsetAndMetadata> offsets;
+        synchronized (books) {
+            books.committing(positions, "async");
+            offsets = books.offsets(positions);
+        }
+        try {
+            client.commitAsync(offsets, (asked, error) -> {
+                synchronized (books) {
+                    books.committed(positions, "async", error);
+                }
+                worker.link.pass(Step.COMMIT_KNOWN, 1);
+            });
+        } catch (KafkaException error) {
+            synchronized (books) {
+                books.committed(positions, "async", error);
+            }
+        }
+        worker.link.pass(Step.COMMIT_SENT, 1);
+    }
+
+    /** Commits what is not committed, when no record comes that would bring the next commit. */
+    private void commitAgain() {
+        if (!role.commit.explicit || Clock.now() < committedAt + COMMIT_AGAIN) {
+            return;
+        }
+        Map<Integer, Long> open;
+        boolean awaits;
+        synchronized (books) {
+            open = books.uncommitted();
+            awaits = books.awaitsAnswers();
+        }
+        if (role.commit != Commit.AFTER_ASYNC) {
+            commitAndWait(open);
+        } else if (!awaits) {
+            commitWithoutWaiting(open);
+        }
+    }
+
+    /** Looks whether the group is done, while it is to drain. */
+    private void drain() {
+        long now = Clock.now();
+        if (draining == null || now < nextAsk) {
+            return;
+        }
+        nextAsk = now + ASK;
+        String missing = missing();
+        if (missing.isEmpty() || now >= drainUntil) {
+            draining = null;
+            synchronized (books) {
+                worker.link.drained(missing, books.progress);
+            }
+        }
+    }
+
+    /** Which logs the group has not committed to their ends, in words. */
+    private String missing() {
+        // An empty log has nothing to commit.
+        List<Worker.End> ends = draining.ends.stream().filter(end -> end.end > 0).collect(Collectors.toList());
+        Set<TopicPartition> asked = new HashSet<>();
+        for (Worker.End end : ends) {
+            asked.add(new TopicPartition(end.log.topic, end.log.partition));
+        }
+        StringBuilder missing = new StringBuilder();
+        if (!ends.isEmpty()) {
+            synchronized (books) {
+                books.journal.event(books.events.fetching());
+            }
+            try {
+                Map<TopicPartition, OffsetAndMetadata> answer = client.committed(asked, ANSWER);
+                synchronized (books) {
+                    books.journal.event(books.events.fetched(books.positions(answer)));
+                }
+                for (Worker.End end : ends) {
+                    shortfall(missing, end, answer.get(new TopicPartition(end.log.topic, end.log.partition)));
+                }
+            } catch (KafkaException error) {
+                synchronized (books) {
+                    books.journal.event(books.events.notFetched(Outcomes.code(error), error.toString()));
+                }
+                return "the group's committed positions are not known: " + error;
+            }
+        }
+        long left = unprocessed.get();
+        if (left > 0) {
+            missing.append(missing.length() == 0 ? "" : ", ").append(left).append(" records not processed");
+        }
+        return missing.toString();
+    }
+
+    private static void shortfall(StringBuilder out, Worker.End end, OffsetAndMetadata at) {
+        if (at == null || at.offset() < end.end) {
+            out.append(out.length() == 0 ? "" : ", ").append(end.log).append(" at ");
+            out.append(at == null ? "none" : Long.toString(at.offset())).append(" of ").append(end.end);
+        }
+    }
+
+    private void tick() {
+        worker.tick(() -> {
+            synchronized (books) {
+                return books.progress.fields(new StringBuilder());
+            }
+        });
+    }
+
+    /** Commits what was processed, leaves the group and ends the client. */
+    private void finish() {
+        long until = Clock.now() + worker.link.patience();
+        while (unprocessed.get() > 0 && Clock.now() < until && processingFailed == null) {
+            Clock.pause(TimeUnit.MILLISECONDS.toNanos(1));
+        }
+        try {
+            if (role.commit.explicit && worker.link.leaving()) {
+                Map<Integer, Long> open;
+                synchronized (books) {
+                    open = books.uncommitted();
+                }
+                commitAndWait(open);
+            }
+            client.close(Duration.ofNanos(Math.max(until - Clock.now(), TimeUnit.MILLISECONDS.toNanos(500))));
+        } catch (KafkaException error) {
+            Worker.log("closing the consumer: " + error);
+        }
+    }
+
+    /** Rebalances, recorded when they happen, within poll. The assignment itself is left to the client. */
+    private final class Rebalances implements ConsumerRebalanceListener {
+        @Override
+        public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
+            synchronized (books) {
+                books.assigned(partitions, generation());
+            }
+        }
+
+        @Override
+        public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
+            synchronized (books) {
+                books.taken("revoked", partitions, generation());
+            }
+        }
+
+        @Override
+        public void onPartitionsLost(Collection<TopicPartition> partitions) {
+            synchronized (books) {
+                books.taken("lost", partitions, generation());
+            }
+        }
+
+        /** Generation, or with the newer group protocol member epoch; below 0 where the client does not know it. */
+        private long generation() {
+            return client.groupMetadata().generationId();
+        }
+    }
+}
