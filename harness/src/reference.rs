@@ -6,6 +6,7 @@
 
 mod faults;
 mod keys;
+mod shown;
 
 use std::fmt::Write;
 
@@ -17,6 +18,7 @@ use crate::spec::{BUILT_IN, CLIENT_OWNED, DEFAULT_BROKERS};
 
 pub use faults::markdown as faults;
 pub use keys::{json_schema, markdown as spec};
+pub use shown::{ModeRun, mode_run, mode_specs, shown};
 
 /// The built-in specs.
 pub fn specs() -> String {

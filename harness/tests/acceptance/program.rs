@@ -1,6 +1,6 @@
 //! The program under test, called as a user calls it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
@@ -11,9 +11,11 @@ use tempfile::TempDir;
 /// One cluster at a time: two of them make each other late on two cores.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// The program, with a store of its own.
+/// The program, with a store of its own or one that stays.
 pub(crate) struct Program {
-    store: Rc<TempDir>,
+    place: PathBuf,
+    /// Keeps a store of its own until the last run in it was looked at.
+    own: Option<Rc<TempDir>>,
 }
 
 /// A run that came to an end.
@@ -21,14 +23,22 @@ pub(crate) struct Ran {
     pub(crate) exit: i32,
     pub(crate) verdict: Value,
     pub(crate) folder: PathBuf,
+    /// How long it took.
+    pub(crate) seconds: u64,
     errors: String,
-    /// Keeps the store until the test has looked at it.
-    _store: Rc<TempDir>,
+    _own: Option<Rc<TempDir>>,
 }
 
 impl Program {
     pub(crate) fn new() -> Self {
-        Self { store: Rc::new(tempfile::tempdir().unwrap()) }
+        let own = tempfile::tempdir().unwrap();
+        Self { place: own.path().to_owned(), own: Some(Rc::new(own)) }
+    }
+
+    /// Runs are kept in this folder's `store`.
+    pub(crate) fn at(place: &Path) -> Self {
+        std::fs::create_dir_all(place).unwrap();
+        Self { place: place.to_owned(), own: None }
     }
 
     /// Calls it; exit status and standard output.
@@ -41,7 +51,7 @@ impl Program {
         let output = Command::new(env!("CARGO_BIN_EXE_onceproof"))
             .args(arguments)
             .stdin(Stdio::null())
-            .current_dir(self.store.path())
+            .current_dir(&self.place)
             .output()
             .unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -50,20 +60,28 @@ impl Program {
 
     /// Runs a spec on a Kafka version and reads its verdict from the last line and from the store: they must be equal.
     pub(crate) fn run(&self, spec: &str, version: &str, seed: u64) -> Ran {
+        self.run_set(spec, version, seed, &[])
+    }
+
+    /// The same with values of the spec set, each as `key=value`.
+    pub(crate) fn run_set(&self, spec: &str, version: &str, seed: u64, set: &[String]) -> Ran {
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let set = format!("kafka.version={version}");
-        let seed = seed.to_string();
-        let arguments =
-            ["run", spec, "--seed", &seed, "--set", &set, "--keep-data", "--message-format", "json"];
+        let (version, seed) = (format!("kafka.version={version}"), seed.to_string());
+        let mut arguments = vec!["run", spec, "--seed", &seed, "--set", &version, "--message-format", "json"];
+        arguments.extend(set.iter().flat_map(|set| ["--set", set]));
+        // A store that stays would fill up with the brokers' data.
+        arguments.extend(self.own.is_some().then_some("--keep-data"));
+        let begun = std::time::Instant::now();
         let (exit, out, errors) = self.command(&arguments);
+        let seconds = begun.elapsed().as_secs();
         let line = out.trim().lines().last().unwrap_or_default();
         let verdict: Value = serde_json::from_str(line)
             .unwrap_or_else(|error| panic!("{spec} on {version}: no verdict ({error}): {out}\n{errors}"));
-        let folder = self.store.path().join("store/latest").canonicalize().unwrap();
+        let folder = self.place.join("store/latest").canonicalize().unwrap();
         let stored: Value =
             serde_json::from_str(&std::fs::read_to_string(folder.join("verdict.json")).unwrap()).unwrap();
         assert_eq!(verdict, stored, "what is printed is what is stored");
-        Ran { exit, verdict, folder, errors, _store: Rc::clone(&self.store) }
+        Ran { exit, verdict, folder, seconds, errors, _own: self.own.clone() }
     }
 }
 
