@@ -63,15 +63,20 @@ fn usual(anomaly: Anomaly) -> Option<Permission> {
 
 /// The settings of the clients that the witnesses name; all of that role where they name none.
 fn clients<'a>(tally: &Tally, scene: &Scene<'a>, role: &str) -> Vec<&'a ClientSettings> {
-    let mut named: BTreeSet<&str> = BTreeSet::new();
+    let mut named: BTreeSet<(&str, &str)> = BTreeSet::new();
     for finding in tally.witnesses() {
         let senders = finding.first.iter().chain(&finding.last).map(|value| value.process);
         let seen = finding.sightings.iter().filter_map(|sighting| sighting.process());
-        named.extend(senders.chain(seen).filter_map(|process| scene.timeline.client(process)));
+        let of = |process| Some((scene.timeline.client(process)?, scene.timeline.family(process)?));
+        named.extend(senders.chain(seen).filter_map(of));
     }
     let of_role = || scene.settings.clients.iter().filter(|(_, client)| client.role == role);
-    let found: Vec<_> =
-        of_role().filter(|(name, _)| named.contains(name.as_str())).map(|(_, client)| client).collect();
+    // A client that runs on several families has settings for each: `NAME/FAMILY`.
+    let is_named = |name: &str| match name.split_once('/') {
+        Some(of_family) => named.contains(&of_family),
+        None => named.iter().any(|(client, _)| *client == name),
+    };
+    let found: Vec<_> = of_role().filter(|(name, _)| is_named(name)).map(|(_, client)| client).collect();
     if found.is_empty() { of_role().map(|(_, client)| client).collect() } else { found }
 }
 

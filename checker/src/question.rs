@@ -69,7 +69,7 @@ pub enum Exercise {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// By the client's name in the spec (`shop`).
+    /// By the client's name in the spec (`shop`); where it runs on several families, `shop/java`.
     pub clients: BTreeMap<String, ClientSettings>,
     /// By topic.
     pub topics: BTreeMap<String, BTreeMap<String, String>>,

@@ -176,6 +176,11 @@ impl Timeline {
         Some(name.split_once('[').map_or(name, |(client, _)| client)).filter(|client| !client.is_empty())
     }
 
+    /// The client library of a process.
+    pub fn family(&self, process: Process) -> Option<&str> {
+        self.processes.get(&process).map(|life| life.identity.family.as_str())
+    }
+
     /// Leadership changes that gave a log a leader.
     pub fn leader_changes(&self) -> u64 {
         self.changes.iter().filter(|(_, change)| change.is_new_leader()).map(|_| 1).sum()

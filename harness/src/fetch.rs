@@ -147,12 +147,22 @@ impl Cache {
         Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| failed(errno.into()))
     }
 
+    /// A released version, if it is in the cache.
+    pub fn cached(&self, given: &str) -> Result<Option<Release>, FetchError> {
+        complete(&self.root.join("kafka").join(given), given)
+    }
+
     /// The jars of a version of the Java client; fetched if they are not there.
     pub fn java_client(&self, given: &str) -> Result<Vec<PathBuf>, FetchError> {
         if Version::parse(given).is_none() {
             return Err(FetchError::NotAVersion { given: given.to_owned() });
         }
         self.jars(&self.root.join("java-clients").join(given), &Wanted::java_client(given))
+    }
+
+    /// The jars of the databases' drivers for Java workers; fetched if they are not there.
+    pub fn java_drivers(&self) -> Result<Vec<PathBuf>, FetchError> {
+        self.jars(&self.root.join("java-drivers").join(maven::DRIVERS), &Wanted::drivers())
     }
 
     /// The jars in a folder of the cache, by name; fetched if they are not there.

@@ -3,7 +3,7 @@
 //! A spec may ask for any version of the Java client, so the sources in this program (`workloads::java`) are compiled
 //! when a version is first used, once for each client version, Java and state of the sources, and kept. Two runs that
 //! want the same wait for each other; the folder appears by rename, so one that exists is complete. The client's jars
-//! are those of the broker's release where the versions agree, else Maven brings them as it brings Kafka itself.
+//! are those of a Kafka release of that version where there is one, else Maven brings them as it brings Kafka itself.
 
 #![expect(clippy::disallowed_methods, reason = "shell: runs javac and java")]
 
@@ -106,7 +106,14 @@ pub fn worker(
 ) -> Result<JavaWorker, JavacError> {
     let own = version.is_none_or(|version| version == release.version.to_string());
     let (label, jars) = match version {
-        Some(version) if !own => (version.to_owned(), cache.java_client(version)?),
+        Some(version) if !own => {
+            // A release that was fetched before brings its client.
+            let jars = match cache.cached(version)? {
+                Some(other) => of_release(&other),
+                None => cache.java_client(version)?,
+            };
+            (version.to_owned(), jars)
+        }
         Some(_) | None => (release.label.clone(), of_release(release)),
     };
     let name = format!("{label}-{:016x}", key(java, &jars));

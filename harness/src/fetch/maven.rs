@@ -74,6 +74,21 @@ impl Wanted {
     }
 }
 
+/// The drivers of databases that sinks are kept in: for SQLite the library itself, for PostgreSQL the protocol.
+pub(super) const DRIVERS: &str = "sqlite-3.47.1.0-postgresql-42.7.4";
+
+impl Wanted {
+    /// What a Java worker needs for a sink in a database.
+    pub(super) fn drivers() -> Self {
+        let dependencies = vec![
+            ("org.xerial", "sqlite-jdbc", "3.47.1.0".to_owned(), true),
+            ("org.postgresql", "postgresql", "42.7.4".to_owned(), true),
+        ];
+        let (what, artifact, given) = ("the drivers of sinks", "sqlite-jdbc", DRIVERS.to_owned());
+        Self { what, artifact, given, oldest: (0, 0), dependencies }
+    }
+}
+
 /// Why Maven did not do its part.
 #[derive(Debug, thiserror::Error)]
 pub enum MavenError {

@@ -328,7 +328,9 @@ fn settings(spec: &Spec, plan: &Plan) -> Settings {
             commit: commit.map(|commit| commit_words(commit).to_owned()),
             properties: effective(client, commit),
         };
-        (client.name.clone(), settings)
+        let several = spec.clients.get(&client.name).is_some_and(|client| client.family.all().len() > 1);
+        let family = if several { format!("/{}", client.family.name()) } else { String::new() };
+        (format!("{}{family}", client.name), settings)
     };
     Settings {
         clients: plan.clients.iter().map(client).collect(),

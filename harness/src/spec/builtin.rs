@@ -41,7 +41,11 @@ built_in! {
     "m05-exactly-once",
     "m05-restart-with-outbox",
     "m05-sent-again-after-timeout",
+    "m07-auto-commit-keeps",
+    "m07-auto-commit-repeats",
+    "m07-auto-commit-handed-over-loses",
     "default-face-off",
+    "mixed-versions-and-families",
 }
 
 impl BuiltIn {

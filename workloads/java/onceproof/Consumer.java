@@ -31,7 +31,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  *
  * <p>What is Java's own: the client's batch (`max.poll.records`), callbacks within poll, a commit by timer that is made
  * within poll and covers what the *previous* polls returned, and therefore two ways of using it: process in the polling
- * thread (`auto`), or hand the records over to another thread and poll on (`auto-handed-over`).
+ * thread (`auto`), or hand the records over to another thread and poll on (`auto-handed-over`). What a sink does when it
+ * fails or refuses is in {@link Effects}.
  */
 final class Consumer {
     /** Longest wait for records between two looks at commands. */
@@ -41,6 +42,8 @@ final class Consumer {
     /** How often the coordinator is asked while the group drains, and how long it may take to answer. */
     private static final long ASK = TimeUnit.MILLISECONDS.toNanos(200);
     private static final Duration ANSWER = Duration.ofSeconds(1);
+    /** How soon a sink that failed is asked again. */
+    private static final long SINK_AGAIN = TimeUnit.MILLISECONDS.toNanos(100);
     /** Most records that wait for the thread that processes them. */
     private static final int WAITING = 100_000;
 
@@ -48,7 +51,10 @@ final class Consumer {
     private final Config config;
     private final Config.ConsumerRole role;
     private final ConsumerBooks books;
+    /** Null where processing has no effect. */
+    private final Effects effects;
     private final KafkaConsumer<byte[], byte[]> client;
+    private volatile String sinkSaid = "";
     private long committedAt;
     private Worker.Drain draining;
     private long drainUntil;
@@ -68,6 +74,7 @@ final class Consumer {
             throw new Worker.Refused("a consumer needs a group");
         }
         books = new ConsumerBooks(journal, new Events(config.process, Clock::now));
+        effects = Effects.open(config);
         Map<String, Object> properties = worker.properties();
         if (role.commit.byTimer) {
             CommitObserver.told = offsets -> {
@@ -117,6 +124,7 @@ final class Consumer {
             } else {
                 handle(items);
             }
+            findTheWay();
             drain();
             tick();
             if (processingFailed != null) {
@@ -259,21 +267,28 @@ final class Consumer {
     /** Processes records; which. All of them, unless the worker is to leave and the others can be read again. */
     private List<Batch.Item> process(List<Batch.Item> items) {
         if (role.processingNanos == 0 && !worker.link.gates().armed()) {
-            effect(items);
-            return items;
+            return effect(items);
         }
-        boolean canStop = role.commit == Commit.AFTER_SYNC || role.commit == Commit.AFTER_ASYNC;
-        for (int i = 0; i < items.size(); i++) {
+        boolean canStop = role.commit != Commit.BEFORE && !role.commit.byTimer;
+        List<Batch.Item> done = new ArrayList<>();
+        for (Batch.Item item : items) {
             if (canStop && worker.link.leaving()) {
-                return items.subList(0, i);
+                break;
             }
-            effect(items.subList(i, i + 1));
+            if (effects != null && effects.isAstray(item.log)) {
+                synchronized (books) {
+                    books.progress.skipped++;
+                }
+                continue;
+            }
+            done.addAll(effect(List.of(item)));
             tick();
         }
-        return items;
+        return done;
     }
 
-    private void effect(List<Batch.Item> items) {
+    /** Hands records over and makes their effects; those whose effect is made, or must not be tried again. */
+    private List<Batch.Item> effect(List<Batch.Item> items) {
         synchronized (books) {
             books.journal.handedOver(Batch.spans(items), Clock.now());
         }
@@ -282,11 +297,122 @@ final class Consumer {
             Clock.pause(role.processingNanos);
         }
         worker.link.pass(Step.EFFECT_BEGUN, items.size());
-        // No `effect` is recorded: there is no sink here that could hold one.
+        List<Batch.Item> done = store(items);
         synchronized (books) {
-            books.progress.processed += items.size();
+            books.progress.processed += done.size();
+            books.progress.skipped += items.size() - done.size();
         }
         worker.link.pass(Step.EFFECT_DONE, items.size());
+        return done;
+    }
+
+    /** Makes the effects of records in the sink. Without a sink there are none, and no `effect` is recorded. */
+    private List<Batch.Item> store(List<Batch.Item> items) {
+        if (effects == null) {
+            return items;
+        }
+        List<Batch.Item> done = new ArrayList<>();
+        for (List<Batch.Item> slice : effects.slices(items)) {
+            if (!effects.isAstray(slice.get(0).log) && storeSlice(slice)) {
+                done.addAll(slice);
+            }
+        }
+        return done;
+    }
+
+    /** Whether the slice is dealt with: the sink holds its effects, or they must not be tried again. */
+    private boolean storeSlice(List<Batch.Item> slice) {
+        int log = slice.get(0).log;
+        Log name;
+        synchronized (books) {
+            name = books.name(log);
+        }
+        List<Batch.Span> spans = slice.get(0).ours ? Batch.spans(slice) : List.of();
+        while (true) {
+            try {
+                long position = effects.make(name, slice);
+                synchronized (books) {
+                    if (position == Sink.HELD) {
+                        if (!spans.isEmpty()) {
+                            books.journal.event(books.events.effect(spans));
+                        }
+                        return true;
+                    }
+                    books.journal.event(books.events.noEffect(spans, "fail", "the position is " + position));
+                    books.progress.sinkErrors++;
+                }
+                effects.overtaken(log, position);
+                return false;
+            } catch (Sink.Failed error) {
+                boolean again = sinkFailed(error, spans);
+                if (!again || worker.link.leaving()) {
+                    return !again;
+                }
+                Clock.pause(SINK_AGAIN);
+                tick();
+            }
+        }
+    }
+
+    /** The sink did not answer. Whether it is to be asked again. */
+    private boolean sinkFailed(Sink.Failed error, List<Batch.Span> spans) {
+        if (!sinkSaid.equals(error.getMessage())) {
+            sinkSaid = error.getMessage();
+            Worker.log("sink: " + sinkSaid);
+        }
+        synchronized (books) {
+            books.progress.sinkErrors++;
+            if (error.unknown) {
+                books.journal.event(books.events.noEffect(spans, "info", sinkSaid));
+            }
+        }
+        return effects.triesAgain(error);
+    }
+
+    /** Goes to the sink's position in the logs where somebody else has moved it. */
+    private void findTheWay() {
+        if (effects == null) {
+            return;
+        }
+        for (Map.Entry<Integer, Long> astray : effects.astray().entrySet()) {
+            goTo(astray.getKey(), astray.getValue());
+        }
+    }
+
+    private void goTo(int log, long position) {
+        Log name;
+        synchronized (books) {
+            name = books.name(log);
+        }
+        try {
+            client.seek(new TopicPartition(name.topic, name.partition), position);
+        } catch (IllegalStateException error) {
+            // The log is not ours any more: the next poll tells.
+            Worker.log("seek: " + error);
+            return;
+        }
+        effects.begins(log, position);
+        synchronized (books) {
+            books.journal.event(books.events.seek(log, position));
+        }
+    }
+
+    /** The sink's position in a log; it is asked again until it answers. Negative when the worker is to leave. */
+    private long positionInSink(Log log) {
+        while (true) {
+            try {
+                return effects.position(log);
+            } catch (Sink.Failed error) {
+                if (!sinkSaid.equals(error.getMessage())) {
+                    sinkSaid = error.getMessage();
+                    Worker.log("sink: " + sinkSaid);
+                }
+            }
+            if (worker.link.leaving()) {
+                return -1;
+            }
+            Clock.pause(SINK_AGAIN);
+        }
     }
 
     /** Commits and waits for the answer. Whether the positions are known to be committed. */
@@ -404,7 +530,15 @@ final class Consumer {
             asked.add(new TopicPartition(end.log.topic, end.log.partition));
         }
         StringBuilder missing = new StringBuilder();
-        if (!ends.isEmpty()) {
+        if (effects != null && effects.keepsPositions()) {
+            try {
+                for (Worker.End end : ends) {
+                    shortfall(missing, end, new OffsetAndMetadata(effects.position(end.log)));
+                }
+            } catch (Sink.Failed error) {
+                return "the group's positions are not known: " + error.getMessage();
+            }
+        } else if (!ends.isEmpty()) {
             synchronized (books) {
                 books.journal.event(books.events.fetching());
             }
@@ -472,19 +606,42 @@ final class Consumer {
             synchronized (books) {
                 books.assigned(partitions, generation());
             }
-        }
-
-        @Override
-        public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
-            synchronized (books) {
-                books.taken("revoked", partitions, generation());
+            if (effects == null || !effects.keepsPositions()) {
+                return;
+            }
+            for (TopicPartition partition : partitions) {
+                int log;
+                Log name;
+                synchronized (books) {
+                    log = books.log(partition);
+                    name = books.name(log);
+                }
+                long position = positionInSink(name);
+                if (position < 0) {
+                    return;
+                }
+                goTo(log, position);
             }
         }
 
         @Override
+        public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
+            taken("revoked", partitions);
+        }
+
+        @Override
         public void onPartitionsLost(Collection<TopicPartition> partitions) {
+            taken("lost", partitions);
+        }
+
+        private void taken(String how, Collection<TopicPartition> partitions) {
             synchronized (books) {
-                books.taken("lost", partitions, generation());
+                books.taken(how, partitions, generation());
+                for (TopicPartition partition : partitions) {
+                    if (effects != null) {
+                        effects.ends(books.log(partition));
+                    }
+                }
             }
         }
 

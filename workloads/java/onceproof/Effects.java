@@ -1,27 +1,29 @@
 package onceproof;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
  * A group member's dealings with its sink: what it stores with each effect, and what it remembers of that. The policy is
  * that of `workloads/src/consumer/effects.rs`: a sink that fails is asked again until it answers, but where records are
  * committed before their effect an unknown outcome is not tried again; a sink that refuses has seen somebody else write,
- * so what was polled of that log is dropped and the member goes on from the sink's position.
+ * so what was polled of that log is dropped and the member goes on from the sink's position. The polling thread and one that
+ * processes may both use it.
  */
 final class Effects {
     final Sink sink;
     private final String mode;
     private final Config config;
     /** Where this member left the position of each log that it holds. */
-    private final Map<Integer, Long> left = new HashMap<>();
+    private final Map<Integer, Long> left = new ConcurrentHashMap<>();
     /** Logs in which the member has to go to the sink's position before it handles another record. */
-    private final Map<Integer, Long> astray = new TreeMap<>();
+    private final Map<Integer, Long> astray = new ConcurrentSkipListMap<>();
     /** What had an effect before, where keys are kept in memory. */
     private final Set<Long> seen = new HashSet<>();
 

@@ -44,7 +44,16 @@ final class Events {
     }
 
     StringBuilder effect(List<Batch.Span> spans) {
-        StringBuilder out = moment().append("\"effect\",\"spans\":[");
+        return effect(moment(), spans);
+    }
+
+    /** `outcome` is `fail` or `info`. */
+    StringBuilder noEffect(List<Batch.Span> spans, String outcome, String message) {
+        return effect(ended(outcome, 0, message), spans);
+    }
+
+    private static StringBuilder effect(StringBuilder out, List<Batch.Span> spans) {
+        out.append("\"effect\",\"spans\":[");
         String separator = "";
         for (Batch.Span span : spans) {
             out.append(separator).append("{\"log\":").append(span.log).append(",\"first\":").append(span.first);

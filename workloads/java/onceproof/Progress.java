@@ -11,6 +11,7 @@ final class Progress {
     long polled;
     long processed;
     long skipped;
+    long sinkErrors;
     long commits;
     long commitsFailed;
     long assigned;
@@ -23,7 +24,8 @@ final class Progress {
         out.append(",\"failed\":").append(failed).append(",\"unknown\":").append(unknown);
         out.append(",\"resent\":").append(resent).append(",\"queue_full\":").append(queueFull);
         out.append(",\"polled\":").append(polled).append(",\"processed\":").append(processed);
-        out.append(",\"skipped\":").append(skipped).append(",\"commits\":").append(commits);
+        out.append(",\"skipped\":").append(skipped).append(",\"sink_errors\":").append(sinkErrors);
+        out.append(",\"commits\":").append(commits);
         out.append(",\"commits_failed\":").append(commitsFailed).append(",\"assigned\":").append(assigned);
         out.append(",\"rebalances\":").append(rebalances);
         return latencies == null ? out : latencies.fields(out.append(",\"latency\":{")).append('}');
