@@ -12,6 +12,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod acceptance {
+    mod families;
     mod modes;
     pub(crate) mod program;
     pub(crate) mod witness;
