@@ -20,7 +20,7 @@ fn main() -> anyhow::Result<()> {
     };
     let (cache, java) = (Cache::of_user()?, Java::find()?);
     let (release, _) = cache.version(DEFAULT_VERSION)?;
-    let worker = javac::worker(&cache, &java, &release, None)?;
+    let worker = javac::worker(&cache, &java, &release, javac::Wanted { version: None, drivers: false })?;
     let at = worker.arguments.iter().position(|argument| argument == "-cp").unwrap_or_default();
     let (flags, class_path) = (&worker.arguments[..at], &worker.arguments[at + 1]);
     let folder = tempfile::tempdir()?;

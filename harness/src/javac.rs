@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "shell: runs javac and java")]
 
 mod archive;
+mod drivers;
 
 use std::ffi::OsString;
 use std::fs;
@@ -94,7 +95,16 @@ pub enum JavacError {
     },
 }
 
-/// Compiles, or finds compiled, the worker for a client version; none is the broker's own.
+/// What a worker is to be made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted<'w> {
+    /// The client's version; none is the broker's own.
+    pub version: Option<&'w str>,
+    /// Whether it needs the drivers of databases.
+    pub drivers: bool,
+}
+
+/// Compiles, or finds compiled, the worker for a client version.
 ///
 /// # Errors
 /// [`JavacError`].
@@ -102,8 +112,9 @@ pub fn worker(
     cache: &Cache,
     java: &Java,
     release: &Release,
-    version: Option<&str>,
+    wanted: Wanted<'_>,
 ) -> Result<JavaWorker, JavacError> {
+    let version = wanted.version;
     let own = version.is_none_or(|version| version == release.version.to_string());
     let (label, jars) = match version {
         Some(version) if !own => {
@@ -124,9 +135,15 @@ pub fn worker(
             compile(java, &label, &jars, &folder)?;
         }
     }
-    let class_path = class_path(&folder.join("classes"), &jars);
+    let mut class_path = class_path(&folder.join("classes"), &jars);
     let mut arguments: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
     arguments.extend(archive::option(&folder));
+    if wanted.drivers {
+        // Behind all others, so that the archive stays valid.
+        let drivers = drivers::of(cache, java)?;
+        class_path.push_str(&drivers.class_path);
+        arguments.extend(drivers.options);
+    }
     arguments.extend(["-cp".to_owned(), class_path, workloads::java::MAIN.to_owned()]);
     Ok(JavaWorker { program: java.program.clone(), arguments })
 }

@@ -15,20 +15,24 @@ mod java {
 use std::path::PathBuf;
 
 use harness::fetch::Cache;
-use harness::javac::{self, JavaWorker, JavacError};
+use harness::javac::{self, JavaWorker, JavacError, Wanted};
 use harness::kafka::java::Java;
 use harness::kafka::release::Release;
 
 /// The newest release that every change is tested with.
 pub(crate) const NEW: &str = "4.3.1";
 
+fn wanted(version: Option<&str>) -> Wanted<'_> {
+    Wanted { version, drivers: false }
+}
+
 /// The compiled worker, and the release whose client it uses.
 pub(crate) fn compiled() -> (JavaWorker, Release) {
     let cache = Cache::of_user().unwrap();
     let (release, _) = cache.version(NEW).unwrap();
     let java = Java::find().unwrap();
-    let worker = javac::worker(&cache, &java, &release, None).unwrap();
-    let own = javac::worker(&cache, &java, &release, Some(NEW)).unwrap();
+    let worker = javac::worker(&cache, &java, &release, wanted(None)).unwrap();
+    let own = javac::worker(&cache, &java, &release, wanted(Some(NEW))).unwrap();
     assert_eq!(own, worker, "the broker's own version is the broker's own client");
     (worker, release)
 }
@@ -39,7 +43,7 @@ fn sources_that_do_not_compile_are_named_with_the_version_and_the_compilers_word
     let cache = Cache { root: folder.path().to_owned() };
     let (_, release) = compiled();
     let bare = Release { jars: Vec::new(), label: "9.8.7".into(), ..release };
-    let error = javac::worker(&cache, &Java::find().unwrap(), &bare, None).unwrap_err();
+    let error = javac::worker(&cache, &Java::find().unwrap(), &bare, wanted(None)).unwrap_err();
     let JavacError::DoesNotCompile { version, said } = &error else { panic!("{error}") };
     assert_eq!(version, "9.8.7");
     assert!(said.contains("onceproof/") && said.contains("does not exist"), "{said}");
@@ -56,7 +60,7 @@ fn a_java_without_a_compiler_is_an_error_that_names_the_package() {
     let cache = Cache { root: folder.path().to_owned() };
     let (_, release) = compiled();
     let java = Java { program: folder.path().join("bin/java"), version: "17.0.1".into() };
-    let error = javac::worker(&cache, &java, &release, None).unwrap_err();
+    let error = javac::worker(&cache, &java, &release, wanted(None)).unwrap_err();
     assert!(matches!(error, JavacError::NoCompiler { .. }), "{error}");
     assert!(error.to_string().contains("openjdk-17-jdk-headless"), "{error}");
 }

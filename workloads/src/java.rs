@@ -52,6 +52,7 @@ pub const SOURCES: &[Source] = &[
     source!("onceproof/Outcomes.java"),
     source!("onceproof/Pacer.java"),
     source!("onceproof/Payload.java"),
+    source!("onceproof/Processing.java"),
     source!("onceproof/Producer.java"),
     source!("onceproof/ProducerBooks.java"),
     source!("onceproof/Progress.java"),

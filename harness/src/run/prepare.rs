@@ -129,7 +129,8 @@ pub(super) fn java_workers(
     let mut workers = BTreeMap::new();
     for client in plan.clients.iter().filter(|client| client.family == Family::Java) {
         let version = client.version.as_deref();
-        let worker = javac::worker(&cache, &prepared.java, &prepared.release, version)?;
+        let wanted = javac::Wanted { version, drivers: false };
+        let worker = javac::worker(&cache, &prepared.java, &prepared.release, wanted)?;
         workers.insert(version.unwrap_or_default().to_owned(), worker);
     }
     Ok(workers)

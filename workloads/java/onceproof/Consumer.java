@@ -7,9 +7,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -42,10 +40,6 @@ final class Consumer {
     /** How often the coordinator is asked while the group drains, and how long it may take to answer. */
     private static final long ASK = TimeUnit.MILLISECONDS.toNanos(200);
     private static final Duration ANSWER = Duration.ofSeconds(1);
-    /** How soon a sink that failed is asked again. */
-    private static final long SINK_AGAIN = TimeUnit.MILLISECONDS.toNanos(100);
-    /** Most records that wait for the thread that processes them. */
-    private static final int WAITING = 100_000;
 
     private final Worker worker;
     private final Config config;
@@ -53,18 +47,14 @@ final class Consumer {
     private final ConsumerBooks books;
     /** Null where processing has no effect. */
     private final Effects effects;
+    private final Processing processing;
     private final KafkaConsumer<byte[], byte[]> client;
-    private volatile String sinkSaid = "";
     private long committedAt;
     private Worker.Drain draining;
     private long drainUntil;
     private long nextAsk;
     private boolean ready;
     private String lastError = "";
-    /** With `auto-handed-over`: what waits to be processed, by another thread. */
-    private final LinkedBlockingQueue<Batch.Item> waiting = new LinkedBlockingQueue<>(WAITING);
-    private final AtomicLong unprocessed = new AtomicLong();
-    private volatile RuntimeException processingFailed;
 
     Consumer(Worker worker, Journal journal) {
         this.worker = worker;
@@ -75,6 +65,7 @@ final class Consumer {
         }
         books = new ConsumerBooks(journal, new Events(config.process, Clock::now));
         effects = Effects.open(config);
+        processing = new Processing(worker, books, effects, this::tick);
         Map<String, Object> properties = worker.properties();
         if (role.commit.byTimer) {
             CommitObserver.told = offsets -> {
@@ -104,8 +95,6 @@ final class Consumer {
     private void work() {
         long began = Clock.now();
         if (role.commit == Commit.AUTO_HANDED_OVER) {
-            Thread processing = new Thread(this::processWhatWaits, "processing");
-            processing.setDaemon(true);
             processing.start();
         }
         while (!worker.link.leaving()) {
@@ -127,9 +116,7 @@ final class Consumer {
             findTheWay();
             drain();
             tick();
-            if (processingFailed != null) {
-                throw processingFailed;
-            }
+            processing.check();
         }
     }
 
@@ -203,14 +190,14 @@ final class Consumer {
     private void handle(List<Batch.Item> items) {
         switch (role.commit) {
             case AFTER_SYNC:
-                commitAndWait(Batch.positions(process(items)));
+                commitAndWait(Batch.positions(processing.process(items)));
                 break;
             case AFTER_ASYNC:
-                commitWithoutWaiting(Batch.positions(process(items)));
+                commitWithoutWaiting(Batch.positions(processing.process(items)));
                 break;
             case BEFORE:
                 if (commitAndWait(Batch.positions(items))) {
-                    process(items);
+                    processing.process(items);
                 } else {
                     synchronized (books) {
                         books.progress.skipped += items.size();
@@ -218,155 +205,14 @@ final class Consumer {
                 }
                 break;
             case AUTO: case IN_SINK:
-                process(items);
+                processing.process(items);
                 break;
             case AUTO_HANDED_OVER:
-                handOver(items);
+                processing.handOver(items);
                 break;
             default:
                 throw new IllegalStateException(role.commit.text);
         }
-    }
-
-    /** Puts records where another thread takes them, and waits only for room. */
-    private void handOver(List<Batch.Item> items) {
-        unprocessed.addAndGet(items.size());
-        for (Batch.Item item : items) {
-            try {
-                while (!waiting.offer(item, 100, TimeUnit.MILLISECONDS)) {
-                    tick();
-                    if (worker.link.leaving()) {
-                        return;
-                    }
-                }
-            } catch (InterruptedException error) {
-                throw new Worker.Unusable("interrupted: nobody does that");
-            }
-        }
-    }
-
-    /** The thread that processes what another polled. */
-    private void processWhatWaits() {
-        try {
-            while (true) {
-                List<Batch.Item> some = new ArrayList<>();
-                some.add(waiting.take());
-                if (role.processingNanos == 0 && !worker.link.gates().armed()) {
-                    waiting.drainTo(some);
-                }
-                effect(some);
-                unprocessed.addAndGet(-some.size());
-            }
-        } catch (InterruptedException error) {
-            return;
-        } catch (RuntimeException error) {
-            processingFailed = error;
-        }
-    }
-
-    /** Processes records; which. All of them, unless the worker is to leave and the others can be read again. */
-    private List<Batch.Item> process(List<Batch.Item> items) {
-        if (role.processingNanos == 0 && !worker.link.gates().armed()) {
-            return effect(items);
-        }
-        boolean canStop = role.commit != Commit.BEFORE && !role.commit.byTimer;
-        List<Batch.Item> done = new ArrayList<>();
-        for (Batch.Item item : items) {
-            if (canStop && worker.link.leaving()) {
-                break;
-            }
-            if (effects != null && effects.isAstray(item.log)) {
-                synchronized (books) {
-                    books.progress.skipped++;
-                }
-                continue;
-            }
-            done.addAll(effect(List.of(item)));
-            tick();
-        }
-        return done;
-    }
-
-    /** Hands records over and makes their effects; those whose effect is made, or must not be tried again. */
-    private List<Batch.Item> effect(List<Batch.Item> items) {
-        synchronized (books) {
-            books.journal.handedOver(Batch.spans(items), Clock.now());
-        }
-        worker.link.pass(Step.PROCESSING, items.size());
-        if (role.processingNanos > 0) {
-            Clock.pause(role.processingNanos);
-        }
-        worker.link.pass(Step.EFFECT_BEGUN, items.size());
-        List<Batch.Item> done = store(items);
-        synchronized (books) {
-            books.progress.processed += done.size();
-            books.progress.skipped += items.size() - done.size();
-        }
-        worker.link.pass(Step.EFFECT_DONE, items.size());
-        return done;
-    }
-
-    /** Makes the effects of records in the sink. Without a sink there are none, and no `effect` is recorded. */
-    private List<Batch.Item> store(List<Batch.Item> items) {
-        if (effects == null) {
-            return items;
-        }
-        List<Batch.Item> done = new ArrayList<>();
-        for (List<Batch.Item> slice : effects.slices(items)) {
-            if (!effects.isAstray(slice.get(0).log) && storeSlice(slice)) {
-                done.addAll(slice);
-            }
-        }
-        return done;
-    }
-
-    /** Whether the slice is dealt with: the sink holds its effects, or they must not be tried again. */
-    private boolean storeSlice(List<Batch.Item> slice) {
-        int log = slice.get(0).log;
-        Log name;
-        synchronized (books) {
-            name = books.name(log);
-        }
-        List<Batch.Span> spans = slice.get(0).ours ? Batch.spans(slice) : List.of();
-        while (true) {
-            try {
-                long position = effects.make(name, slice);
-                synchronized (books) {
-                    if (position == Sink.HELD) {
-                        if (!spans.isEmpty()) {
-                            books.journal.event(books.events.effect(spans));
-                        }
-                        return true;
-                    }
-                    books.journal.event(books.events.noEffect(spans, "fail", "the position is " + position));
-                    books.progress.sinkErrors++;
-                }
-                effects.overtaken(log, position);
-                return false;
-            } catch (Sink.Failed error) {
-                boolean again = sinkFailed(error, spans);
-                if (!again || worker.link.leaving()) {
-                    return !again;
-                }
-                Clock.pause(SINK_AGAIN);
-                tick();
-            }
-        }
-    }
-
-    /** The sink did not answer. Whether it is to be asked again. */
-    private boolean sinkFailed(Sink.Failed error, List<Batch.Span> spans) {
-        if (!sinkSaid.equals(error.getMessage())) {
-            sinkSaid = error.getMessage();
-            Worker.log("sink: " + sinkSaid);
-        }
-        synchronized (books) {
-            books.progress.sinkErrors++;
-            if (error.unknown) {
-                books.journal.event(books.events.noEffect(spans, "info", sinkSaid));
-            }
-        }
-        return effects.triesAgain(error);
     }
 
     /** Goes to the sink's position in the logs where somebody else has moved it. */
@@ -394,24 +240,6 @@ final class Consumer {
         effects.begins(log, position);
         synchronized (books) {
             books.journal.event(books.events.seek(log, position));
-        }
-    }
-
-    /** The sink's position in a log; it is asked again until it answers. Negative when the worker is to leave. */
-    private long positionInSink(Log log) {
-        while (true) {
-            try {
-                return effects.position(log);
-            } catch (Sink.Failed error) {
-                if (!sinkSaid.equals(error.getMessage())) {
-                    sinkSaid = error.getMessage();
-                    Worker.log("sink: " + sinkSaid);
-                }
-            }
-            if (worker.link.leaving()) {
-                return -1;
-            }
-            Clock.pause(SINK_AGAIN);
         }
     }
 
@@ -557,7 +385,7 @@ final class Consumer {
                 return "the group's committed positions are not known: " + error;
             }
         }
-        long left = unprocessed.get();
+        long left = processing.left();
         if (left > 0) {
             missing.append(missing.length() == 0 ? "" : ", ").append(left).append(" records not processed");
         }
@@ -582,7 +410,7 @@ final class Consumer {
     /** Commits what was processed, leaves the group and ends the client. */
     private void finish() {
         long until = Clock.now() + worker.link.patience();
-        while (unprocessed.get() > 0 && Clock.now() < until && processingFailed == null) {
+        while (processing.left() > 0 && Clock.now() < until && !processing.hasFailed()) {
             Clock.pause(TimeUnit.MILLISECONDS.toNanos(1));
         }
         try {
@@ -616,7 +444,7 @@ final class Consumer {
                     log = books.log(partition);
                     name = books.name(log);
                 }
-                long position = positionInSink(name);
+                long position = processing.positionInSink(name);
                 if (position < 0) {
                     return;
                 }
