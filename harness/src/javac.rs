@@ -52,6 +52,9 @@ const OF_A_CLIENT: [&str; 10] = [
     "log4j-core-",
 ];
 
+/// The compiled classes: a jar, because the JVM archives no classes of a folder.
+const JAR: &str = "worker.jar";
+
 /// A worker of the Java family, ready to be started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JavaWorker {
@@ -135,7 +138,7 @@ pub fn worker(
             compile(java, &label, &jars, &folder)?;
         }
     }
-    let mut class_path = class_path(&folder.join("classes"), &jars);
+    let mut class_path = class_path(&folder.join(JAR), &jars);
     let mut arguments: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
     arguments.extend(archive::option(&folder));
     if wanted.drivers {
@@ -157,9 +160,11 @@ fn of_release(release: &Release) -> Vec<PathBuf> {
     release.jars.iter().filter(is_needed).cloned().collect()
 }
 
-/// What the compiled classes depend on: sources, Java, jars.
+/// What the compiled classes depend on: sources, Java, jars, and how they are kept.
 fn key(java: &Java, jars: &[PathBuf]) -> u64 {
     let mut hash = Xxh3Default::new();
+    // What the folder holds: another layout is another folder.
+    hash.update(JAR.as_bytes());
     for source in SOURCES {
         hash.update(source.path.as_bytes());
         hash.update(source.text.as_bytes());
@@ -212,9 +217,17 @@ fn compile(java: &Java, label: &str, jars: &[PathBuf], folder: &Path) -> Result<
         let _ = fs::remove_dir_all(&fresh);
         return Err(JavacError::DoesNotCompile { version: label.to_owned(), said });
     }
+    let mut packing: Vec<OsString> = vec!["--create".into(), "--file".into(), fresh.join(JAR).into()];
+    packing.extend(["-C".into(), fresh.join("classes").into(), ".".into()]);
+    let packed = run(&java.program.with_file_name("jar"), &packing).map_err(failed)?;
+    if !packed.status.success() {
+        let said = String::from_utf8_lossy(&packed.stderr).trim().to_owned();
+        return Err(failed(io::Error::other(format!("jar says: {said}"))));
+    }
+    fs::remove_dir_all(fresh.join("classes")).map_err(failed)?;
     fs::rename(&fresh, folder).map_err(failed)?;
     // Its place is part of what an archive is valid for, so it is made last; without one workers only start more slowly.
-    archive::make(java, folder, &FLAGS, &class_path(&folder.join("classes"), jars));
+    archive::make(java, folder, &FLAGS, &class_path(&folder.join(JAR), jars));
     Ok(())
 }
 

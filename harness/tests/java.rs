@@ -33,6 +33,8 @@ pub(crate) fn compiled() -> (JavaWorker, Release) {
     let java = Java::find().unwrap();
     let worker = javac::worker(&cache, &java, &release, wanted(None)).unwrap();
     let own = javac::worker(&cache, &java, &release, wanted(Some(NEW))).unwrap();
+    let archived = worker.arguments.iter().any(|argument| argument.starts_with("-XX:SharedArchiveFile="));
+    assert!(archived, "a worker starts from a class archive");
     assert_eq!(own, worker, "the broker's own version is the broker's own client");
     (worker, release)
 }
