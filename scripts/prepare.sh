@@ -22,6 +22,14 @@ java_is_new_enough() {
     [ "${major:-0}" -ge 17 ]
 }
 
+# Debian keeps the server's programs out of PATH.
+postgres_is_here() {
+    for folder in /usr/lib/postgresql/*/bin; do
+        if [ -x "$folder/postgres" ] && [ -x "$folder/initdb" ]; then return 0; fi
+    done
+    have postgres && have initdb
+}
+
 # Prints one line per missing thing: PACKAGE TAB what it is for.
 missing() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -n "${SSL_CERT_FILE:-}" ] || printf 'ca-certificates\tTLS certificates for the package registries\n'
@@ -31,6 +39,7 @@ missing() {
     have make || printf 'make\tmake (librdkafka)\n'
     rust_is_new_enough || printf 'rust\tRust %s or newer\n' "$rust_needed"
     java_is_new_enough || printf 'openjdk-17-jdk-headless\tJava 17 or newer, with javac (Kafka brokers)\n'
+    postgres_is_here || printf 'postgresql\tPostgreSQL (a sink in which effects are kept)\n'
     have mvn || printf 'maven\tMaven (fetches the released Kafka jars)\n'
 }
 
@@ -62,6 +71,13 @@ install() {
             packages="$packages $package"
         fi
     done
+    # Only the programs are wanted: without this the package would start a server of its own.
+    case "$packages" in *postgresql*)
+        no_cluster=/etc/postgresql-common/createcluster.d/onceproof.conf
+        [ -e "$no_cluster" ] || {
+            $as_root mkdir -p "$(dirname "$no_cluster")" && echo 'create_main_cluster = false' | $as_root tee "$no_cluster" >/dev/null
+        } || say "could not keep the package postgresql from starting a server" ;;
+    esac
     # shellcheck disable=SC2086
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $packages >&2 || {
         say "apt-get could not install:$packages"

@@ -14,6 +14,7 @@ pub mod log;
 pub mod permission;
 pub mod plant;
 pub mod question;
+pub mod risk;
 pub mod scene;
 pub mod simulate;
 pub mod timeline;

@@ -63,6 +63,12 @@ pub enum Exercise {
     Rebalance,
     /// A transaction was aborted.
     AbortedTransaction,
+    /// A member died with effects whose position was not committed, or with a position committed before its effects.
+    CrashBetweenSteps,
+    /// A member asked its sink for an effect in a log that another had been assigned since.
+    Zombie,
+    /// Any of these two, or a sink that did not answer. Where a spec claims something of effects it is required by itself.
+    EffectAtRisk,
 }
 
 /// Effective settings, Kafka's own names, defaults resolved where the harness knows them.

@@ -10,6 +10,7 @@ use history::ids::{FaultId, LogId, Nanos, NodeId, Process, TopicPartition};
 use history::merged::{Entry, History, HistoryError, Kind};
 use history::op::{Event, Identity, Observation, Op};
 
+use crate::risk::Risks;
 use crate::verdict::{ClusterChange, FaultEntry};
 
 /// The run around the records.
@@ -33,6 +34,8 @@ pub struct Timeline {
     pub groups: BTreeSet<String>,
     /// Transactions whose abort was acknowledged, or whose commit failed.
     pub aborted_transactions: u64,
+    /// How often effects were at risk.
+    pub risks: Risks,
     views: Views,
 }
 
@@ -103,6 +106,8 @@ impl Timeline {
     pub fn add(&mut self, event: &Event, logs: &[TopicPartition]) {
         self.began.get_or_insert(event.time);
         self.ended = self.ended.max(Some(event.time));
+        let group = self.processes.get(&event.process).and_then(|life| life.identity.group.as_deref());
+        self.risks.note(event, group);
         match &event.op {
             Op::Open(identity) => {
                 self.processes.entry(event.process).or_default().identity = identity.clone();

@@ -122,6 +122,17 @@ fn not_exercised(exercise: Exercise, timeline: &Timeline) -> Option<Reason> {
             (timeline.assignments > timeline.groups.len() as u64, "no group was rebalanced")
         }
         Exercise::AbortedTransaction => (timeline.aborted_transactions > 0, "no transaction was aborted"),
+        Exercise::CrashBetweenSteps => (
+            timeline.risks.died_between > 0,
+            "no client died between an effect and the commit of its position",
+        ),
+        Exercise::Zombie => {
+            (timeline.risks.overtaken > 0, "no client went on in a log that another had been assigned")
+        }
+        Exercise::EffectAtRisk => (
+            timeline.risks.any(),
+            "no effect was at risk: no client died between its steps or was overtaken, and the sink always answered",
+        ),
     };
     (!happened).then(|| reason(ReasonKind::NotExercised, None, text.to_owned()))
 }

@@ -9,7 +9,7 @@
 //! path is the same.
 
 mod launch;
-mod process;
+pub(crate) mod process;
 mod ready;
 pub mod site;
 mod topics;

@@ -34,6 +34,7 @@ use crate::lab::Lab;
 use crate::observer::{News, Observer};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::sink::server::Server;
 use crate::storm::{Due, Storm};
 use crate::supervise::{Supervisor, WorkerEvent};
 pub use setting::{RUN_SCHEMA, RunError, RunFile};
@@ -49,6 +50,8 @@ pub struct Controller {
     lab: Arc<Lab>,
     cluster: Cluster<Arc<Lab>>,
     workers: Supervisor,
+    /// The sink's server, where it has one.
+    sink: Option<Server>,
     observer: Observer,
     storm: Storm,
     active: BTreeMap<FaultId, Active>,
@@ -59,6 +62,7 @@ pub struct Controller {
     progress: Progress,
     from_workers: mpsc::Receiver<WorkerEvent>,
     from_nodes: mpsc::Receiver<NodeExit>,
+    from_sink: mpsc::Receiver<NodeExit>,
     leaders: Leaders,
     interrupt: Signal,
     interrupted: bool,
@@ -112,6 +116,10 @@ pub async fn run(run_dir: &Path) -> Result<Ending, RunError> {
     let ending = if controller.interrupted { Ending::Interrupted } else { Ending::Complete };
     // Killing comes first, so that an error of the run is not hidden by one of its end.
     let killed = controller.cluster.kill_all().await;
+    if let Some(sink) = &mut controller.sink {
+        // The lab ends it otherwise.
+        let _ = sink.kill().await;
+    }
     controller.clean_up();
     result?;
     killed?;
@@ -157,6 +165,7 @@ impl Controller {
             }
             Some(event) = self.from_workers.recv() => self.worker(event).await?,
             Some(exit) = self.from_nodes.recv() => self.node(exit)?,
+            Some(exit) = self.from_sink.recv() => self.sink_ended(&exit)?,
             Some(news) = self.observer.news.recv() => self.observed(&news)?,
             () = sleep(TICK) => {}
         }
@@ -194,6 +203,13 @@ impl Controller {
         let name = self.cluster.name(exit.node).unwrap_or_default();
         let said = self.cluster.last_error(exit.node).unwrap_or_else(|| "nothing".to_owned());
         Err(RunError::NodeDied { node: name, how: exit.exit.how.to_string(), said })
+    }
+
+    fn sink_ended(&self, exit: &NodeExit) -> Result<(), RunError> {
+        let Some(sink) = self.sink.as_ref().filter(|sink| !sink.was_asked(exit)) else { return Ok(()) };
+        let said = std::fs::read_to_string(sink.console()).unwrap_or_default();
+        let said = said.lines().last().unwrap_or("nothing").to_owned();
+        Err(RunError::NodeDied { node: crate::sink::NODE.to_owned(), how: exit.exit.how.to_string(), said })
     }
 
     /// One broker's word about one log changed.
@@ -263,7 +279,8 @@ impl Controller {
         // Before it strikes: a consequence is never older than its cause in the history.
         self.record(Op::Fault { id, what: what.clone(), targets: targets.clone() }, at)?;
         let lab = Arc::clone(&self.lab);
-        let mut on = Targets { cluster: &mut self.cluster, workers: &mut self.workers, switch: lab.switch() };
+        let (cluster, workers, sink) = (&mut self.cluster, &mut self.workers, self.sink.as_mut());
+        let mut on = Targets { cluster, workers, sink, switch: lab.switch() };
         let active = match on.strike(strike).await {
             Ok(active) => active,
             Err(error) => return self.could_not(id, &error.to_string()),
@@ -295,7 +312,8 @@ impl Controller {
     async fn undo(&mut self, id: FaultId) -> Result<(), RunError> {
         let Some(active) = self.active.remove(&id) else { return Ok(()) };
         let lab = Arc::clone(&self.lab);
-        let mut on = Targets { cluster: &mut self.cluster, workers: &mut self.workers, switch: lab.switch() };
+        let (cluster, workers, sink) = (&mut self.cluster, &mut self.workers, self.sink.as_mut());
+        let mut on = Targets { cluster, workers, sink, switch: lab.switch() };
         let mut counters = on.heal(active).await?;
         let at = clock::now();
         let before = self.changes_at.remove(&id).unwrap_or(0);
@@ -321,7 +339,7 @@ impl Controller {
         if on {
             self.paused.extend(places.iter().filter_map(|place| match place {
                 Place::Broker(id) | Place::Controller(id) => Some(*id),
-                Place::Client(_) => None,
+                Place::Sink | Place::Client(_) => None,
             }));
         } else {
             // Pauses may overlap on different nodes: what another active pause holds stays.
@@ -376,6 +394,7 @@ impl Controller {
             active_controller: None,
             logs: self.logs(),
             coordinators: BTreeMap::new(),
+            sink: self.sink.as_ref().map(Server::running),
             clients: self.workers.running(),
         }
     }

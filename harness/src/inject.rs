@@ -15,6 +15,8 @@ use nemesis::switch::{
 use nemesis::target::{ClientRef, Place};
 
 use crate::cluster::{Cluster, ClusterError, Site};
+use crate::sink::SinkFailure;
+use crate::sink::server::Server;
 use crate::supervise::{SuperviseError, Supervisor, node_of};
 
 /// Why a fault could not be performed or undone.
@@ -26,6 +28,12 @@ pub enum InjectError {
     /// A client did not obey.
     #[error(transparent)]
     Client(#[from] SuperviseError),
+    /// The sink's server did not obey.
+    #[error(transparent)]
+    Sink(#[from] SinkFailure),
+    /// A sink without a server of its own.
+    #[error("there is no sink with a server of its own")]
+    NoSink,
     /// The packet switch refused.
     #[error(transparent)]
     Switch(#[from] SwitchError),
@@ -50,6 +58,8 @@ pub struct Targets<'a, S> {
     pub cluster: &'a mut Cluster<S>,
     /// Client workers.
     pub workers: &'a mut Supervisor,
+    /// The sink's server, where it has one.
+    pub sink: Option<&'a mut Server>,
     /// The network.
     pub switch: &'a SwitchHandle,
 }
@@ -105,6 +115,7 @@ impl<S: Site> Targets<'_, S> {
                 for place in &places {
                     match place {
                         Place::Broker(id) | Place::Controller(id) => drop(self.cluster.restart(*id)?),
+                        Place::Sink => self.sink()?.restart().await?,
                         Place::Client(client) => drop(self.workers.start(client).await?),
                     }
                 }
@@ -113,6 +124,7 @@ impl<S: Site> Targets<'_, S> {
                 for place in &places {
                     match place {
                         Place::Broker(id) | Place::Controller(id) => drop(self.cluster.resume(*id).await?),
+                        Place::Sink => self.sink()?.resume().await?,
                         Place::Client(client) => self.workers.resume(client).await?,
                     }
                 }
@@ -122,10 +134,15 @@ impl<S: Site> Targets<'_, S> {
         Ok(counters)
     }
 
+    fn sink(&mut self) -> Result<&mut Server, InjectError> {
+        self.sink.as_deref_mut().ok_or(InjectError::NoSink)
+    }
+
     async fn kill(&mut self, places: &[Place], active: &mut Active) -> Result<(), InjectError> {
         for place in places {
             match place {
                 Place::Broker(id) | Place::Controller(id) => drop(self.cluster.kill(*id).await?),
+                Place::Sink => self.sink()?.kill().await?,
                 Place::Client(client) => {
                     active.crashed.push((client.clone(), self.workers.kill(client).await?));
                 }
@@ -139,6 +156,7 @@ impl<S: Site> Targets<'_, S> {
         for place in places {
             match place {
                 Place::Broker(id) | Place::Controller(id) => drop(self.cluster.pause(*id).await?),
+                Place::Sink => self.sink()?.pause().await?,
                 Place::Client(client) => self.workers.pause(client).await?,
             }
             *active.counters.entry(counter::PROCESSES_STOPPED.to_owned()).or_default() += 1;
@@ -171,6 +189,7 @@ pub fn node(place: &Place) -> String {
     match place {
         Place::Broker(id) => format!("broker{id}"),
         Place::Controller(_) => "controller".to_owned(),
+        Place::Sink => crate::sink::NODE.to_owned(),
         Place::Client(client) => node_of(client),
     }
 }

@@ -18,6 +18,7 @@ pub mod progress;
 pub mod reader;
 pub mod reference;
 pub mod run;
+pub mod sink;
 pub mod spec;
 pub mod storm;
 pub mod supervise;

@@ -12,6 +12,8 @@ fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     match args.next().as_deref().and_then(|arg| arg.to_str()) {
         Some("worker") => return workloads::worker::main(),
+        Some(harness::sink::postgres::HIDDEN) => return harness::sink::postgres::become_server(args),
+        Some(harness::sink::service::HIDDEN) => return harness::sink::service::serve(args),
         Some(harness::run::LAB_RUN) => {
             if let (Some(run), None) = (args.next(), args.next()) {
                 return ExitCode::from(harness::run::inside(run.as_ref()));

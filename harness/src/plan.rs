@@ -20,6 +20,7 @@ use nemesis::target::ClientRef;
 use serde::{Deserialize, Serialize};
 
 use crate::kafka::KafkaPlan;
+use crate::sink::SinkPlan;
 use crate::spec::Family;
 use crate::wire::TopicPlan;
 
@@ -50,6 +51,9 @@ pub struct Plan {
     pub topics: Vec<TopicPlan>,
     /// Clients, one entry for each name and family.
     pub clients: Vec<ClientPlan>,
+    /// Where effects are kept, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sink: Option<SinkPlan>,
     /// Faults in the order of their numbers.
     pub faults: Vec<Planned>,
     /// How long the parts of the run take.
@@ -117,6 +121,14 @@ pub struct Limits {
 }
 
 impl ClientPlan {
+    /// The group whose effects it makes, if it makes any.
+    pub fn sink_group(&self) -> Option<String> {
+        match &self.role {
+            workloads::protocol::Role::Consumer(consumer) if consumer.effect.is_some() => self.group.clone(),
+            workloads::protocol::Role::Consumer(_) | workloads::protocol::Role::Producer(_) => None,
+        }
+    }
+
     /// Which records its polls return, where it polls: what it is given, else its library's default.
     pub fn isolation(&self) -> Option<Isolation> {
         let workloads::protocol::Role::Consumer(_) = self.role else { return None };

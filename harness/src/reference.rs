@@ -46,8 +46,14 @@ pub fn modes() -> String {
             let _ = writeln!(text, "librdkafka: {}", properties.join(", "));
         }
         if let Some(commit) = mode.commit {
-            let _ = writeln!(text, "in a spec: commit = \"{}\"", commit.name());
+            let effect =
+                mode.effect.map(|effect| format!(", effect = \"{}\"", effect.name())).unwrap_or_default();
+            let _ = writeln!(text, "in a spec: commit = \"{}\"{effect}", commit.name());
         }
+    }
+    text.push_str("\n# Effect modes\n\nWhat is kept in the sink with the effect of a record.\n\n");
+    for effect in workloads::protocol::EFFECT_MODES {
+        let _ = writeln!(text, "* `{}`: {}", effect.name(), effect.meaning());
     }
     text
 }

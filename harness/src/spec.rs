@@ -13,6 +13,7 @@ mod load;
 mod problem;
 mod properties;
 mod read;
+mod sink;
 mod time;
 mod tree;
 
@@ -30,6 +31,7 @@ pub use fault::{FaultSpec, Storm, default_lasting};
 pub use load::{Loaded, load};
 pub use problem::{Fancy, Problem, SpecError};
 pub use properties::{Properties, parse_file};
+pub use sink::{SINKS, SinkKind, SinkSpec};
 pub use time::{PerSecond, Time};
 pub use tree::{Origin, Source, SourceKind};
 
@@ -42,7 +44,7 @@ pub struct Spec {
     /// The spec that this one starts from, by name or path: tables are merged key by key, everything else is replaced.
     pub from: Option<String>,
     /// What is claimed: `at-most-once`, `at-least-once` or `exactly-once`, with `ordered` where the settings give it;
-    /// for the whole pipeline, or a table by stage (`log`, `delivery`).
+    /// for the whole pipeline, or a table by stage (`log`, `delivery`, `effect`).
     pub claim: Claim,
     /// For a demonstration: the anomalies that the run must show. Without it a violation is exit code 1.
     #[serde(default)]
@@ -58,6 +60,8 @@ pub struct Spec {
     pub topics: BTreeMap<String, Topic>,
     /// Clients by name.
     pub clients: BTreeMap<String, Client>,
+    /// Where the effects of consumers are kept; without it processing has no effect.
+    pub sink: Option<SinkSpec>,
     /// Faults drawn from the seed.
     #[serde(default)]
     pub storm: Option<Storm>,

@@ -18,7 +18,9 @@ use history::op::Identity;
 use nemesis::target::{ClientRef, Running};
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
-use workloads::protocol::{Command, End, Gate, ProducerRole, Report, Resend, Role, Topic, WorkerConfig};
+use workloads::protocol::{
+    Command, End, Gate, ProducerRole, Report, Resend, Role, SinkConfig, Topic, WorkerConfig,
+};
 
 use crate::cluster::Site;
 use crate::javac::JavaWorker;
@@ -157,6 +159,8 @@ pub struct Setting {
     pub program: PathBuf,
     /// Workers of the Java family, by the client's version in the plan.
     pub java_workers: BTreeMap<String, JavaWorker>,
+    /// Where the effects of consumers are kept, if anywhere.
+    pub sink: Option<SinkConfig>,
 }
 
 /// All client workers of a run.
@@ -527,10 +531,17 @@ impl Supervisor {
             topics: self.topics.get(&plan.topic).into_iter().cloned().collect(),
             properties: plan.properties.clone(),
             role,
-            sink: None,
+            sink: self.setting.sink.clone().filter(|_| has_effect(&plan.role)),
             gates: Vec::new(),
             shutdown_ms: 30_000,
         })
+    }
+}
+
+fn has_effect(role: &Role) -> bool {
+    match role {
+        Role::Producer(_) => false,
+        Role::Consumer(consumer) => consumer.effect.is_some(),
     }
 }
 

@@ -15,12 +15,14 @@ mod acceptance {
     mod families;
     mod modes;
     pub(crate) mod program;
+    pub(crate) mod sinks;
     pub(crate) mod witness;
 }
 
 use std::collections::BTreeMap;
 
 use acceptance::program::{Program, Ran};
+use acceptance::sinks;
 use acceptance::witness::{acknowledged, dumped};
 
 /// The oldest and the newest release that every change is tested with.
@@ -169,6 +171,56 @@ fn a_consumer_that_dies_between_commit_and_processing_gives_records_away() {
 fn a_consumer_that_dies_between_processing_and_commit_repeats_records() {
     let ran = run("commit-after-crash", NEW);
     shows(&ran, "invalid", 0, &["redelivered"]);
+}
+
+#[test]
+fn what_is_committed_before_its_effect_is_lost_and_never_repeated() {
+    let promise = run_with("m08-commit-before-effect", (OLD, 1));
+    shows(&promise, "valid", 0, &[]);
+    sinks::agrees(&promise, &sinks::sqlite(&promise));
+    let limit = run("m08-commit-before-effect-lost", NEW);
+    shows(&limit, "invalid", 0, &["lost-effect"]);
+    sinks::agrees(&limit, &sinks::sqlite(&limit));
+}
+
+#[test]
+fn what_is_committed_after_its_effect_is_repeated_and_never_lost() {
+    let promise = run("m09-commit-after-effect", NEW);
+    shows(&promise, "valid", 0, &[]);
+    assert!(promise.count("duplicate-effect") > 0, "allowed, and there: {}", promise.told());
+    sinks::agrees(&promise, &sinks::files(&promise));
+    let limit = run_with("m09-commit-after-effect-twice", (OLD, 1));
+    shows(&limit, "invalid", 0, &["duplicate-effect"]);
+    sinks::agrees(&limit, &sinks::files(&limit));
+}
+
+#[test]
+fn a_checked_offset_in_the_sink_refuses_a_zombie_and_an_unchecked_one_does_not() {
+    let promise = run("m10-offset-in-sink", NEW);
+    shows(&promise, "valid", 0, &[]);
+    sinks::agrees(&promise, &sinks::postgres(&promise));
+    let limit = run("m10-offset-in-sink-zombie", NEW);
+    shows(&limit, "invalid", 0, &["duplicate-effect"]);
+    sinks::agrees(&limit, &sinks::postgres(&limit));
+}
+
+#[test]
+fn keys_in_the_sink_make_effects_once_and_keys_that_are_forgotten_do_not() {
+    let promise = run("m11-deduplicated", NEW);
+    shows(&promise, "valid", 0, &[]);
+    sinks::agrees(&promise, &sinks::sqlite(&promise));
+    for spec in ["m11-deduplicated-in-memory", "m11-deduplicated-expiring"] {
+        let limit = run(spec, NEW);
+        shows(&limit, "invalid", 0, &["duplicate-effect"]);
+        sinks::agrees(&limit, &sinks::sqlite(&limit));
+    }
+}
+
+#[test]
+fn without_a_fault_at_the_right_moment_a_claim_about_effects_is_unknown() {
+    let ran = Program::new().run_set("m09-commit-after-effect", NEW, 1, &["faults=[]".to_owned()]);
+    assert_eq!((ran.text("verdict").as_str(), ran.exit), ("unknown", 2), "{}", ran.told());
+    assert!(ran.read("report.txt").contains("no effect was at risk"), "{}", ran.told());
 }
 
 #[test]

@@ -97,6 +97,43 @@ const SPOILT: &[(&str, &str)] = &[
     ("role   = \"producer\"\n", "role   = \"producer\"\nfamily = \"java\"\n"),
     ("role   = \"producer\"\n", "role   = \"producer\"\ngroup = \"g\"\n"),
     ("[clients.shop]", "[clients.broker]"),
+    (
+        "topic  = \"orders\"\nconfig = { \"session",
+        "topic  = \"orders\"\neffect = \"plain\"\nconfig = { \"session",
+    ),
+    (
+        "topic  = \"orders\"\nconfig = { \"session",
+        "topic  = \"orders\"\ncommit = \"in-sink\"\nconfig = { \"session",
+    ),
+    ("[clients.billing]\n", "[sink]\nkind = \"sqlite\"\n\n[clients.billing]\n"),
+    ("[clients.billing]\n", "[sink]\nkind = \"oracle\"\n\n[clients.billing]\neffect = \"plain\"\n"),
+    (
+        "[clients.billing]\n",
+        "[sink]\nkind = \"http\"\nsync = true\n\n[clients.billing]\neffect = \"plain\"\n",
+    ),
+    (
+        "[clients.billing]\n",
+        "[sink]\nkind = \"http\"\n\n[clients.billing]\neffect = \"offset-in-sink\"\ncommit = \"before\"\n",
+    ),
+    (
+        "[clients.billing]\n",
+        "[sink]\nkind = \"http\"\n\n[clients.billing]\neffect = \"deduplicated\"\ncommit = \"in-sink\"\n",
+    ),
+    (
+        "[clients.billing]\n",
+        "[sink]\nkind = \"http\"\n\n[clients.billing]\neffect = \"deduplicated-expiring\"\n",
+    ),
+    (
+        "[clients.billing]\n",
+        "[sink]\nkind = \"http\"\n\n[clients.billing]\neffect = \"deduplicated\"\ndeduplicate-for = \"1s\"\n",
+    ),
+    (
+        "[clients.billing]\n",
+        "[sink]\nkind = \"file\"\n\n[clients.billing]\neffect = \"deduplicated-expiring\"\ndeduplicate-for = \"1s\"\n",
+    ),
+    ("[clients.billing]\n", "[sink]\nkind = \"http\"\n\n[clients.billing]\neffect = \"offset-in-snik\"\n"),
+    ("kill = \"leader of orders/0\"", "kill = \"sink\""),
+    ("claim  = \"at-least-once\"", "claim  = { effect = \"at-least-once\" }"),
     ("version = \"4.1.1\"", "version = \"4.1\""),
     ("replication = 3", "replication = 4"),
     ("\"min.insync.replicas\" = 2", "\"min.insync.replicas\" = 4"),

@@ -32,6 +32,8 @@ pub enum Target {
     Controller,
     /// The broker that coordinates this consumer group.
     Coordinator(String),
+    /// The node on which the sink's server runs.
+    Sink,
     /// One instance of a client.
     Client(ClientRef),
     /// One instance of the clients of this name, or of all where none is given.
@@ -60,6 +62,7 @@ pub const FORMS: &[&str] = &[
     "all brokers",
     "controller",
     "coordinator of group G",
+    "sink",
     "NAME[i]",
     "any NAME",
     "all NAME",
@@ -82,6 +85,7 @@ const GRAMMAR: Grammar<Target> = Grammar {
         "controller",
         "coordinator",
         "group",
+        "sink",
         "client",
         "clients",
     ],
@@ -100,6 +104,7 @@ pub const RESERVED: &[&str] = &[
     "followers",
     "harness",
     "reader",
+    "sink",
     "fault",
 ];
 
@@ -116,6 +121,7 @@ fn read(phrase: &str) -> Option<Target> {
         ["coordinator", "of", "group", group] => {
             is_name(group).then(|| Target::Coordinator((*group).to_owned()))
         }
+        ["sink"] => Some(Target::Sink),
         ["any", "client"] => Some(Target::AnyClient(None)),
         ["all", "clients"] => Some(Target::AllClients(None)),
         ["any", name] => is_client_name(name).then(|| Target::AnyClient(Some((*name).to_owned()))),
@@ -169,6 +175,7 @@ impl std::fmt::Display for Target {
             Self::AllBrokers => f.write_str("all brokers"),
             Self::Controller => f.write_str("controller"),
             Self::Coordinator(group) => write!(f, "coordinator of group {group}"),
+            Self::Sink => f.write_str("sink"),
             Self::Client(client) => client.fmt(f),
             Self::AnyClient(None) => f.write_str("any client"),
             Self::AnyClient(Some(name)) => write!(f, "any {name}"),
@@ -211,6 +218,8 @@ pub enum Place {
     Broker(NodeId),
     /// A controller node.
     Controller(NodeId),
+    /// The node of the sink's server.
+    Sink,
     /// A client worker's node.
     Client(ClientRef),
 }
@@ -220,6 +229,7 @@ impl std::fmt::Display for Place {
         match self {
             Self::Broker(id) => write!(f, "broker {id}"),
             Self::Controller(id) => write!(f, "controller {id}"),
+            Self::Sink => f.write_str("sink"),
             Self::Client(client) => client.fmt(f),
         }
     }
@@ -238,6 +248,8 @@ pub struct ClusterView {
     pub logs: BTreeMap<TopicPartition, LogView>,
     /// Coordinator of each consumer group, where known.
     pub coordinators: BTreeMap<String, NodeId>,
+    /// The sink's server where there is one, and whether it runs.
+    pub sink: Option<Running>,
     /// Client instances, and whether they run.
     pub clients: BTreeMap<ClientRef, Running>,
 }
@@ -286,6 +298,9 @@ pub enum Unresolved {
     /// Nobody knows the coordinator.
     #[error("the coordinator of group {0} is not known")]
     NoCoordinator(String),
+    /// The sink has no server, or there is none.
+    #[error("there is no sink with a server of its own")]
+    NoSink,
     /// No such client runs.
     #[error("no client {0} is running")]
     NoClient(String),
@@ -325,6 +340,7 @@ pub fn resolve(target: &Target, view: &ClusterView, choice: u64) -> Result<Vec<P
                 view.coordinators.get(group).ok_or_else(|| Unresolved::NoCoordinator(group.clone()))?;
             Ok(vec![Place::Broker(*known)])
         }
+        Target::Sink => view.sink.map(|_| vec![Place::Sink]).ok_or(Unresolved::NoSink),
         Target::Client(client) => match view.clients.get(client) {
             Some(Running::Yes | Running::No) => Ok(vec![Place::Client(client.clone())]),
             None => Err(Unresolved::NoClient(client.to_string())),

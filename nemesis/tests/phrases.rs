@@ -17,6 +17,7 @@ const TARGETS: &[&str] = &[
     "all brokers",
     "controller",
     "coordinator of group billing",
+    "sink",
     "shop[0]",
     "any shop",
     "all shop",

@@ -31,6 +31,7 @@ fn view() -> ClusterView {
             (TopicPartition::new("orders", 2), log(Some(1), &[1], &[1])),
         ]),
         coordinators: BTreeMap::from([("billing".to_owned(), NodeId(3))]),
+        sink: Some(Running::Yes),
         clients: [client("shop", 0), client("shop", 1), client("billing", 0)]
             .map(|client| (client, Running::Yes))
             .into(),
@@ -52,6 +53,7 @@ fn roles_are_resolved_from_what_the_brokers_say() {
         ("all brokers", vec!["broker 1", "broker 2", "broker 3"]),
         ("controller", vec!["controller 100"]),
         ("coordinator of group billing", vec!["broker 3"]),
+        ("sink", vec!["sink"]),
         ("shop[1]", vec!["shop[1]"]),
         ("any billing", vec!["billing[0]"]),
         ("all shop", vec!["shop[0]", "shop[1]"]),

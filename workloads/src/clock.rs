@@ -15,6 +15,13 @@ pub(crate) fn now() -> Nanos {
     Nanos(part(time.tv_sec()) * 1_000_000_000 + part(time.tv_nsec()))
 }
 
+/// Wall-clock time in milliseconds since 1970, as an application stamps what it stores.
+pub(crate) fn wall_ms() -> i64 {
+    let time = clock_gettime(ClockId::CLOCK_REALTIME)
+        .unwrap_or_else(|error| panic!("CLOCK_REALTIME cannot be read: {error}"));
+    time.tv_sec() * 1000 + time.tv_nsec() / 1_000_000
+}
+
 /// Waits, as processing a record does.
 pub(crate) fn wait(time: Duration) {
     std::thread::sleep(time);

@@ -9,14 +9,17 @@
 //!   reads them again. With auto-commit they are processed, because their offsets are stored already.
 //! * A commit of processed records fails: the next one covers it; when nothing comes any more it is tried again
 //!   twice a second.
+//! * Positions in the sink (M10): go to the sink's position when a log is assigned, store the next one with each
+//!   effect, commit nothing. What the sink does when it fails or refuses is in `consumer/effects.rs`.
 //! * A stop: finish what was begun, commit it (also when commits are not waited for otherwise), leave the group.
 //!
-//! Without processing time and without an armed gate a batch is handed over and takes effect as a whole, because
-//! nothing could be observed in between; otherwise record by record.
+//! Without processing time and without an armed gate a batch is handed over and takes effect as a whole (in one
+//! transaction of the sink for each log), because nothing could be observed in between; otherwise record by record.
 
 mod batch;
 mod books;
 mod drain;
+mod effects;
 mod group;
 
 use std::io::Write;
@@ -25,7 +28,7 @@ use std::time::Duration;
 
 use history::ids::{Nanos, Offset};
 use history::journal::{JournalError, Writer};
-use history::op::{CommitMode, Op, Position};
+use history::op::{Cause, CommitMode, Op, Outcome, Position, Span};
 use history::payload;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::RDKafkaLogLevel;
@@ -36,17 +39,23 @@ use rdkafka::message::{BorrowedMessage, Message};
 use crate::clock;
 use crate::librdkafka::{self, native};
 use crate::protocol::{Commit, ConsumerRole, Progress, Report, WorkerConfig};
+use crate::sink::{Answer, Doubt, SinkError};
 use crate::step::Step;
 use crate::worker::{self, Order, Ticker, Worker, WorkerError};
 use batch::{Record, positions, runs, spans};
 use books::Books;
 use drain::Draining;
+use effects::Effects;
 use group::{Callbacks, Shared, code_of};
 
 /// Longest wait for records between two looks at commands.
 const LOOK: Duration = Duration::from_millis(100);
 /// How soon a commit that did not succeed is tried again when no further record comes.
 const COMMIT_AGAIN: Nanos = Nanos(500_000_000);
+/// How soon a sink that failed is asked again.
+const SINK_AGAIN: Duration = Duration::from_millis(100);
+/// How long going to another position may take before it is tried again.
+const SEEK: Duration = Duration::from_secs(1);
 /// Records in a batch, unless the spec says otherwise.
 const BATCH: u32 = 100;
 
@@ -62,7 +71,8 @@ pub(crate) fn run<Out: Write + Send + 'static>(
     if worker.config.identity.group.as_deref().unwrap_or_default().is_empty() {
         return Err(WorkerError::Config("a consumer needs a group".into()));
     }
-    let shared = Arc::new(Shared::new(Books::new(journal, worker.config.process)));
+    let effects = Effects::open(&worker.config, role)?;
+    let shared = Arc::new(Shared::new(Books::new(journal, worker.config.process), effects));
     let callbacks =
         Callbacks { shared: Arc::clone(&shared), link: Arc::clone(&worker.link), commit: role.commit };
     let consumer: BaseConsumer<Callbacks<Out>> =
@@ -75,6 +85,7 @@ pub(crate) fn run<Out: Write + Send + 'static>(
         ticker: Ticker::default(),
         committed_at: Nanos(0),
         draining: None,
+        sink_said: String::new(),
         worker,
         shared,
         consumer,
@@ -93,6 +104,8 @@ struct Member<Out: Write + Send + 'static> {
     /// When positions were last committed.
     committed_at: Nanos,
     draining: Option<Draining>,
+    /// The last error of the sink that was logged.
+    sink_said: String,
     worker: Worker<Out>,
     shared: Arc<Shared>,
     consumer: BaseConsumer<Callbacks<Out>>,
@@ -109,6 +122,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
             if let Ok(Order::Drain { deadline, ends }) = self.worker.orders.try_recv() {
                 self.draining = Some(Draining::new(ends, clock::now(), deadline));
             }
+            self.find_the_way()?;
             let records = self.poll()?;
             if records.is_empty() {
                 self.commit_again()?;
@@ -166,6 +180,12 @@ impl<Out: Write + Send + 'static> Member<Out> {
             records.retain(|record| !taken.contains(&record.log));
             books.progress.skipped += (before - records.len()) as u64;
         }
+        let astray = self.shared.effects().as_ref().map(Effects::astray).unwrap_or_default();
+        if !astray.is_empty() {
+            let before = records.len();
+            records.retain(|record| !astray.iter().any(|(log, _)| *log == record.log));
+            books.progress.skipped += (before - records.len()) as u64;
+        }
         if !records.is_empty() {
             books.journal.poll(invoked, clock::now(), &runs(&records))?;
             books.progress.polled += records.len() as u64;
@@ -195,11 +215,11 @@ impl<Out: Write + Send + 'static> Member<Out> {
         match self.role.commit {
             Commit::AfterSync => {
                 let done = self.process(records)?;
-                self.commit_and_wait(&positions(&records[..done]))?;
+                self.commit_and_wait(&positions(&done))?;
             }
             Commit::AfterAsync => {
                 let done = self.process(records)?;
-                self.commit_without_waiting(&positions(&records[..done]))?;
+                self.commit_without_waiting(&positions(&done))?;
             }
             Commit::Before => {
                 if self.commit_and_wait(&positions(records))? {
@@ -215,35 +235,132 @@ impl<Out: Write + Send + 'static> Member<Out> {
         Ok(())
     }
 
-    /// Processes records; how many. All of them, unless the worker is to leave and they can be read again.
-    fn process(&mut self, records: &[Record]) -> Result<usize, WorkerError> {
+    /// Processes records; those that were. All of them, unless the worker is to leave and they can be read again, or the
+    /// sink would not have them.
+    fn process(&mut self, records: &[Record]) -> Result<Vec<Record>, WorkerError> {
         if self.role.processing_us == 0 && !self.worker.link.gates().armed() {
-            self.effect(records)?;
-            return Ok(records.len());
+            return self.effect(records);
         }
         let can_stop = matches!(self.role.commit, Commit::AfterSync | Commit::AfterAsync | Commit::InSink);
-        for (index, record) in records.iter().enumerate() {
+        let mut done = Vec::with_capacity(records.len());
+        for record in records {
             if can_stop && self.worker.link.leaving() {
-                return Ok(index);
+                break;
             }
-            self.effect(std::slice::from_ref(record))?;
+            let astray = self.shared.effects().as_ref().is_some_and(|effects| effects.is_astray(record.log));
+            if astray {
+                self.shared.books().progress.skipped += 1;
+                continue;
+            }
+            done.extend(self.effect(std::slice::from_ref(record))?);
             self.tick();
         }
-        Ok(records.len())
+        Ok(done)
     }
 
-    fn effect(&self, records: &[Record]) -> Result<(), JournalError> {
-        let spans = spans(records);
+    /// Hands records over and makes their effects; those whose effect is made, or must not be tried again.
+    fn effect(&mut self, records: &[Record]) -> Result<Vec<Record>, WorkerError> {
         let link = &self.worker.link;
-        self.shared.books().journal.handed_over(&spans, clock::now())?;
+        self.shared.books().journal.handed_over(&spans(records), clock::now())?;
         link.pass(Step::Processing, count(records));
         if self.role.processing_us > 0 {
             clock::wait(Duration::from_micros(self.role.processing_us));
         }
         link.pass(Step::EffectBegun, count(records));
-        // No `effect` is recorded: there is no sink here that could hold one.
-        self.shared.books().progress.processed += records.len() as u64;
-        link.pass(Step::EffectDone, count(records));
+        let done = self.store(records)?;
+        self.shared.books().progress.processed += done.len() as u64;
+        self.shared.books().progress.skipped += (records.len() - done.len()) as u64;
+        self.worker.link.pass(Step::EffectDone, count(records));
+        Ok(done)
+    }
+
+    /// Makes the effects of records in the sink. Without a sink there are none, and no `effect` is recorded.
+    fn store(&mut self, records: &[Record]) -> Result<Vec<Record>, WorkerError> {
+        let slices = match self.shared.effects().as_ref() {
+            Some(effects) => effects.slices(records),
+            None => return Ok(records.to_vec()),
+        };
+        let mut done = Vec::with_capacity(records.len());
+        for slice in slices {
+            let refused = |effects: &Effects| slice.iter().any(|record| effects.is_astray(record.log));
+            let refused = self.shared.effects().as_ref().is_some_and(refused);
+            if !refused && self.store_slice(slice)? {
+                done.extend_from_slice(slice);
+            }
+        }
+        Ok(done)
+    }
+
+    /// Whether the slice is dealt with: the sink holds its effects, or they must not be tried again.
+    fn store_slice(&mut self, slice: &[Record]) -> Result<bool, WorkerError> {
+        let Some(log) = slice.first().map(|record| record.log) else { return Ok(true) };
+        let name = self.shared.books().name(log).clone();
+        loop {
+            let answer = match self.shared.effects().as_mut() {
+                Some(effects) => effects.make(&name, slice),
+                None => return Ok(true),
+            };
+            let spans: Vec<_> =
+                spans(slice).into_iter().filter(|_| slice.iter().any(|r| r.value.is_some())).collect();
+            match answer {
+                Ok(Answer::Held { .. }) => {
+                    if !spans.is_empty() {
+                        self.shared.books().moment(Op::Effect { spans })?;
+                    }
+                    return Ok(true);
+                }
+                Ok(Answer::Refused { position }) => {
+                    let message = format!("the position is {position}");
+                    let ended = Outcome::Fail { cause: Cause { code: 0, message } };
+                    self.shared.books().complete(Op::Effect { spans }, ended)?;
+                    self.shared.books().progress.sink_errors += 1;
+                    self.shared.effects().iter_mut().for_each(|effects| effects.overtaken(log, position));
+                    return Ok(false);
+                }
+                Err(error) => {
+                    let again = self.sink_failed(&error, spans)?;
+                    if !again || self.worker.link.leaving() {
+                        return Ok(!again);
+                    }
+                    clock::wait(SINK_AGAIN);
+                    self.tick();
+                }
+            }
+        }
+    }
+
+    /// The sink did not answer. Whether it is to be asked again.
+    fn sink_failed(&mut self, error: &SinkError, spans: Vec<Span>) -> Result<bool, WorkerError> {
+        let said = error.to_string();
+        if said != self.sink_said {
+            librdkafka::log(RDKafkaLogLevel::Error, "SINK", &said);
+            self.sink_said.clone_from(&said);
+        }
+        let mut books = self.shared.books();
+        books.progress.sink_errors += 1;
+        if error.doubt == Doubt::Unknown {
+            let cause = Cause { code: 0, message: said };
+            books.complete(Op::Effect { spans }, Outcome::Info { cause, offset: None })?;
+        }
+        drop(books);
+        Ok(self.shared.effects().as_ref().is_none_or(|effects| effects.tries_again(error.doubt)))
+    }
+
+    /// Goes to the sink's position in the logs where somebody else has moved it.
+    fn find_the_way(&mut self) -> Result<(), WorkerError> {
+        let astray = self.shared.effects().as_ref().map(Effects::astray).unwrap_or_default();
+        for (log, position) in astray {
+            let name = self.shared.books().name(log).clone();
+            let offset = rdkafka::Offset::Offset(position.0);
+            match self.consumer.seek(&name.topic, name.partition, offset, SEEK) {
+                Ok(()) => {
+                    self.shared.effects().iter_mut().for_each(|effects| effects.begins(log, position));
+                    self.shared.books().moment(Op::Seek { log, offset: position })?;
+                }
+                // The log is not ours any more, or not yet fetched: the next poll tells.
+                Err(error) => librdkafka::log(RDKafkaLogLevel::Error, "SEEK", &error.to_string()),
+            }
+        }
         Ok(())
     }
 

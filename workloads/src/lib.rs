@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod pace;
 mod producer;
 pub mod protocol;
+pub mod sink;
 pub mod spread;
 pub mod step;
 pub mod worker;

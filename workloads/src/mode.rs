@@ -3,7 +3,7 @@
 //! `onceproof list modes` prints this table. It holds the modes that work; one that does not is absent. A mode
 //! is not a guarantee: what a run must show is the spec's claim, and the checker never reads this file.
 
-use crate::protocol::Commit;
+use crate::protocol::{Commit, EffectMode};
 use crate::step::Step;
 
 /// One way in which applications produce or consume.
@@ -21,10 +21,12 @@ pub struct Mode {
     pub librdkafka: &'static [(&'static str, &'static str)],
     /// For a consumer: when it commits.
     pub commit: Option<Commit>,
+    /// For a consumer whose sink matters: what is kept with each effect.
+    pub effect: Option<EffectMode>,
 }
 
 /// The modes that work.
-pub const MODES: [Mode; 10] = [
+pub const MODES: [Mode; 15] = [
     Mode {
         id: "M1",
         name: "producer acks=0",
@@ -32,6 +34,7 @@ pub const MODES: [Mode; 10] = [
         limit: "leader killed: records acknowledged to the application are gone",
         librdkafka: &[("acks", "0")],
         commit: None,
+        effect: None,
     },
     Mode {
         id: "M2",
@@ -40,6 +43,7 @@ pub const MODES: [Mode; 10] = [
         limit: "lost acknowledgement: the application saw an error, the record is there (unknown, never a duplicate)",
         librdkafka: &[("retries", "0")],
         commit: None,
+        effect: None,
     },
     Mode {
         id: "M3",
@@ -48,6 +52,7 @@ pub const MODES: [Mode; 10] = [
         limit: "leader killed while followers lag: acknowledged records are truncated",
         librdkafka: &[("acks", "1")],
         commit: None,
+        effect: None,
     },
     Mode {
         id: "M4",
@@ -56,6 +61,7 @@ pub const MODES: [Mode; 10] = [
         limit: "acknowledgement lost on the way back: stored twice; with several requests in flight also reordered",
         librdkafka: &[("acks", "all")],
         commit: None,
+        effect: None,
     },
     Mode {
         id: "M5",
@@ -64,6 +70,7 @@ pub const MODES: [Mode; 10] = [
         limit: "none in one session; an application that sends again after a timeout or a restart duplicates",
         librdkafka: &[("enable.idempotence", "true")],
         commit: None,
+        effect: None,
     },
     Mode {
         id: "M7",
@@ -72,6 +79,7 @@ pub const MODES: [Mode; 10] = [
         limit: "crash: records lost or redelivered, depending on client family and threading",
         librdkafka: &[],
         commit: Some(Commit::Auto),
+        effect: None,
     },
     Mode {
         id: "M7",
@@ -80,6 +88,7 @@ pub const MODES: [Mode; 10] = [
         limit: "crash: what waits for a worker thread is committed already, and lost",
         librdkafka: &[],
         commit: Some(Commit::AutoHandedOver),
+        effect: None,
     },
     Mode {
         id: "M8",
@@ -88,6 +97,7 @@ pub const MODES: [Mode; 10] = [
         limit: "crash between commit and effect loses",
         librdkafka: &[("enable.auto.commit", "false")],
         commit: Some(Commit::Before),
+        effect: None,
     },
     Mode {
         id: "M9",
@@ -96,6 +106,7 @@ pub const MODES: [Mode; 10] = [
         limit: "crash between effect and commit duplicates",
         librdkafka: &[("enable.auto.commit", "false")],
         commit: Some(Commit::AfterSync),
+        effect: None,
     },
     Mode {
         id: "M9",
@@ -104,6 +115,52 @@ pub const MODES: [Mode; 10] = [
         limit: "crash between effect and commit duplicates, by more than when waiting",
         librdkafka: &[("enable.auto.commit", "false")],
         commit: Some(Commit::AfterAsync),
+        effect: None,
+    },
+    Mode {
+        id: "M10",
+        name: "offset in the sink, in one transaction with the effect, and checked",
+        promises: "effect exactly once",
+        limit: "none: a zombie's write is refused",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::InSink),
+        effect: Some(EffectMode::OffsetInSink),
+    },
+    Mode {
+        id: "M10",
+        name: "offset in the sink, in one transaction with the effect, not checked",
+        promises: "effect exactly once while no member is paused",
+        limit: "a zombie writes over its successor",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::InSink),
+        effect: Some(EffectMode::OffsetInSinkUnchecked),
+    },
+    Mode {
+        id: "M11",
+        name: "key in one transaction with the effect",
+        promises: "effect exactly once over at-least-once delivery",
+        limit: "none while keys are kept",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::AfterSync),
+        effect: Some(EffectMode::Deduplicated),
+    },
+    Mode {
+        id: "M11",
+        name: "keys in the consumer's memory",
+        promises: "effect exactly once while no member dies",
+        limit: "crash between effect and commit duplicates: the keys are gone",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::AfterSync),
+        effect: Some(EffectMode::DeduplicatedInMemory),
+    },
+    Mode {
+        id: "M11",
+        name: "keys that expire",
+        promises: "effect exactly once while everything comes again in time",
+        limit: "what comes again later than the keys live is done again",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::AfterSync),
+        effect: Some(EffectMode::DeduplicatedExpiring),
     },
 ];
 

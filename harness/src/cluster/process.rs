@@ -97,7 +97,7 @@ pub enum SignalError {
 
 /// A node's running (or ended) process.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     name: String,
     pid: Pid,
     exit: watch::Receiver<Option<Exit>>,
@@ -105,23 +105,23 @@ pub(super) struct Process {
 
 /// What identifies a start of a node.
 #[derive(Clone, Debug)]
-pub(super) struct Start {
+pub(crate) struct Start {
     /// The node.
-    pub(super) node: NodeId,
+    pub(crate) node: NodeId,
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Which start it is, from 1.
-    pub(super) life: u32,
+    pub(crate) life: u32,
     /// Where standard output and error go.
-    pub(super) console: PathBuf,
+    pub(crate) console: PathBuf,
     /// Who is told of its end.
-    pub(super) exits: mpsc::Sender<NodeExit>,
+    pub(crate) exits: mpsc::Sender<NodeExit>,
 }
 
 impl Process {
     /// Starts the command. Must be called in a task and not on a blocking thread: the process may be bound to
     /// the life of the thread that made it.
-    pub(super) fn start(mut command: Command, start: Start) -> io::Result<Process> {
+    pub(crate) fn start(mut command: Command, start: Start) -> io::Result<Process> {
         let console = append(&start.console)?;
         command.stdin(Stdio::null()).stdout(console.try_clone()?).stderr(console);
         let mut command = tokio::process::Command::from(command);
@@ -145,16 +145,16 @@ impl Process {
         Ok(Process { name: start.name, pid: Pid::from_raw(number), exit })
     }
 
-    pub(super) fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw()
     }
 
-    pub(super) fn ended(&self) -> Option<Exit> {
+    pub(crate) fn ended(&self) -> Option<Exit> {
         *self.exit.borrow()
     }
 
     /// Waits for its end.
-    pub(super) async fn end(&self) -> Exit {
+    pub(crate) async fn end(&self) -> Exit {
         let mut exit = self.exit.clone();
         match exit.wait_for(Option::is_some).await {
             Ok(end) => end.unwrap_or(Exit { pid: self.pid(), how: How::Status(-1), at: Nanos(0) }),
@@ -163,7 +163,7 @@ impl Process {
         }
     }
 
-    pub(super) fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), SignalError> {
         if self.ended().is_some() {
             return Err(SignalError::NotRunning { node: self.name.clone() });
         }
@@ -176,7 +176,7 @@ impl Process {
     }
 
     /// Sends a signal and waits until the process is gone.
-    pub(super) async fn signal_and_end(
+    pub(crate) async fn signal_and_end(
         &self,
         signal: Signal,
         patience: Duration,
@@ -186,13 +186,13 @@ impl Process {
     }
 
     /// Stops the process and waits until every thread of it stands still.
-    pub(super) async fn stop(&self, patience: Duration) -> Result<(), SignalError> {
+    pub(crate) async fn stop(&self, patience: Duration) -> Result<(), SignalError> {
         self.signal(Signal::SIGSTOP)?;
         self.until(Signal::SIGSTOP, patience, |states| states.iter().all(|state| *state == 'T')).await
     }
 
     /// Lets the process go on and waits until no thread of it stands still.
-    pub(super) async fn resume(&self, patience: Duration) -> Result<(), SignalError> {
+    pub(crate) async fn resume(&self, patience: Duration) -> Result<(), SignalError> {
         self.signal(Signal::SIGCONT)?;
         self.until(Signal::SIGCONT, patience, |states| states.iter().all(|state| *state != 'T')).await
     }
@@ -215,7 +215,7 @@ impl Process {
         timeout(patience, look).await.map_err(|_| self.no_effect(signal, patience))
     }
 
-    pub(super) fn no_effect(&self, signal: Signal, waited: Duration) -> SignalError {
+    pub(crate) fn no_effect(&self, signal: Signal, waited: Duration) -> SignalError {
         SignalError::NoEffect { node: self.name.clone(), pid: self.pid(), signal, waited }
     }
 }

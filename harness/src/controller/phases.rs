@@ -5,6 +5,7 @@
 //! is not whole again, a group that did not catch up, a log that could not be read to its end) is for the checker
 //! to find in the history, where it makes the verdict unknown or is the very thing that was claimed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use history::ids::Nanos;
@@ -16,7 +17,9 @@ use workloads::protocol::End;
 
 use super::{Controller, RunError, nanos};
 use crate::clock;
+use crate::plan::ClientPlan;
 use crate::reader;
+use crate::sink;
 use crate::supervise::Standing;
 use crate::wire::{At, Client};
 
@@ -166,6 +169,24 @@ impl Controller {
         Ok(())
     }
 
+    /// What the sink holds, for each group that has effects in it, once nobody writes any more.
+    async fn read_sink(&mut self) -> Result<(), RunError> {
+        let Some(config) = self.plan.sink.as_ref().map(|sink| sink.config(&self.run_dir)) else {
+            return Ok(());
+        };
+        let content = sink::read::content(&config).await;
+        if let Some(why) = &content.trouble {
+            self.progress.say(&format!("the sink could not be read back: {why}"));
+        }
+        let groups: BTreeSet<String> = self.plan.clients.iter().filter_map(ClientPlan::sink_group).collect();
+        for group in groups {
+            let process = self.workers.next_process();
+            let path = self.run_dir.join("journals").join(format!("{process}-sink.journal"));
+            sink::read::record(&content, (&group, self.file.run, process), (&path, clock::now()))?;
+        }
+        Ok(())
+    }
+
     /// Clients leave in good order; whoever does not is ended with the lab.
     pub(super) async fn stop(&mut self) -> Result<(), RunError> {
         self.enter("stop", Duration::from_secs(2))?;
@@ -175,6 +196,7 @@ impl Controller {
             let who = self.workers.not_yet(&[Standing::Done, Standing::Down]).join(", ");
             self.progress.say(&format!("did not leave in good order: {who}"));
         }
+        self.read_sink().await?;
         self.record(Op::Close, clock::now())
     }
 }

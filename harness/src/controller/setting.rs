@@ -30,6 +30,8 @@ use crate::lab::{Lab, LabError, LabPlan, NodeSpec};
 use crate::observer::Observer;
 use crate::plan::{NotAPlan, Plan};
 use crate::progress::Progress;
+use crate::sink::server::{Place, Server};
+use crate::sink::{self, SinkFailure};
 use crate::storm::Storm;
 use crate::supervise::{Setting, SuperviseError, Supervisor, node_of};
 use crate::wire::WireError;
@@ -97,6 +99,9 @@ pub enum RunError {
     /// A broker did not do what the harness asked for.
     #[error(transparent)]
     Wire(#[from] WireError),
+    /// The sink.
+    #[error(transparent)]
+    Sink(#[from] SinkFailure),
     /// A client.
     #[error(transparent)]
     Client(#[from] SuperviseError),
@@ -198,8 +203,11 @@ impl Controller {
             bootstrap: cluster.bootstrap(),
             program: file.program.clone(),
             java_workers: file.java_workers.clone(),
+            sink: plan.sink.as_ref().map(|sink| sink.config(run_dir)),
         };
         let site: Arc<dyn Site> = Arc::new(Arc::clone(&lab));
+        let (sink_exits, from_sink) = mpsc::channel(QUEUE);
+        let sink = ready_sink(run_dir, &file, &plan, (Arc::clone(&site), sink_exits)).await?;
         let workers = Supervisor::new(&plan, setting, site, worker_events);
         Ok(Some(Self {
             run_dir: run_dir.to_owned(),
@@ -209,6 +217,8 @@ impl Controller {
             lab,
             cluster,
             workers,
+            sink,
+            from_sink,
             observer,
             active: BTreeMap::new(),
             changes_at: BTreeMap::new(),
@@ -257,6 +267,19 @@ async fn ready_cluster(
     Ok(cluster)
 }
 
+/// The plan's sink, with its server where it has one.
+async fn ready_sink(
+    run_dir: &Path,
+    file: &RunFile,
+    plan: &Plan,
+    (site, exits): (Arc<dyn Site>, mpsc::Sender<NodeExit>),
+) -> Result<Option<Server>, RunError> {
+    let Some(sink) = &plan.sink else { return Ok(None) };
+    sink::make(sink, run_dir)?;
+    let place = Place { site, program: file.program.clone(), run_dir: run_dir.to_owned() };
+    Ok(Server::start(sink, place, exits).await?)
+}
+
 /// The harness's own journal.
 fn own_journal(run_dir: &Path, run: u64) -> Result<Writer, RunError> {
     let identity = Identity {
@@ -277,11 +300,12 @@ fn document<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunError> 
     serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
 }
 
-/// A lab node for every Kafka node and every client instance.
+/// A lab node for every Kafka node, for the sink's server, and for every client instance.
 fn lab_plan(plan: &Plan) -> LabPlan {
     let kafka = plan.kafka.members().into_iter().map(|member| member.name());
     let clients = plan.instances().map(|(client, _)| node_of(client));
-    let names = kafka.chain(clients);
+    let sink = plan.sink.as_ref().filter(|sink| sink.kind.has_server()).map(|_| sink::NODE.to_owned());
+    let names = kafka.chain(sink).chain(clients);
     let nodes = (1_u8..).zip(names).map(|(last, name)| NodeSpec { name, ip: Ipv4Addr::new(10, 77, 0, last) });
     LabPlan {
         nodes: nodes.collect(),
@@ -317,6 +341,7 @@ pub(super) fn client_of(planned: &Planned, steps: &Steps) -> Option<ClientRef> {
         | Target::AllBrokers
         | Target::Controller
         | Target::Coordinator(_)
+        | Target::Sink
         | Target::AnyClient(_)
         | Target::AllClients(_) => None,
     });

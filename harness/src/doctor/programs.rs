@@ -6,10 +6,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Capability, State};
+use crate::sink::postgres;
 
 /// Kafka 4 brokers need this Java; Kafka 3.9 runs on it too.
 const JAVA_MIN: u32 = 17;
 const INSTALL_JAVA: &str = "sudo apt-get install --no-install-recommends openjdk-17-jdk-headless";
+const INSTALL_POSTGRES: &str =
+    "sudo apt-get install --no-install-recommends postgresql (only for specs with such a sink)";
 const INSTALL_MAVEN: &str =
     "sudo apt-get install --no-install-recommends maven (or set kafka.home in the spec)";
 
@@ -60,10 +63,18 @@ pub(super) fn examine() -> Vec<Capability> {
         Ok(text) => (State::Ok, uncoloured(text.lines().next().unwrap_or_default())),
         Err(error) => (State::Degraded, format!("{error}; only Kafka versions in the cache can be used")),
     };
+    let (sink, server) = match postgres::binaries().map_err(|error| error.to_string()) {
+        Ok(folder) => match postgres::version(&folder) {
+            Ok(version) => (State::Ok, format!("{version} ({})", folder.display())),
+            Err(why) => (State::Degraded, format!("{}: {why}", folder.display())),
+        },
+        Err(_) => (State::Degraded, "no postgres and initdb; no sink of kind \"postgres\"".to_owned()),
+    };
     vec![
         java("java", State::Missing),
         java("javac", State::Degraded),
         Capability::new("maven", state, evidence, Some(INSTALL_MAVEN)),
+        Capability::new("postgresql", sink, server, Some(INSTALL_POSTGRES)),
     ]
 }
 

@@ -42,6 +42,9 @@ fn write_plan(text: &mut String, plan: &Plan, look: Look) -> std::fmt::Result {
     for client in &plan.clients {
         writeln!(text, "client   {}", client_words(client))?;
     }
+    if let Some(sink) = &plan.sink {
+        writeln!(text, "sink     {}", sink.words())?;
+    }
     writeln!(text, "claim    {}", plan.question.claim)?;
     if let Some(expect) = &plan.question.expect {
         let names: Vec<&str> = expect.violated.iter().map(|anomaly| anomaly.name()).collect();
@@ -72,8 +75,9 @@ fn client_words(client: &ClientPlan) -> String {
         Role::Consumer(consumer) => {
             let group = client.group.as_deref().unwrap_or("");
             let commit = consumer.commit.name();
+            let effect = consumer.effect.map(|mode| format!(", effect {}", mode.name())).unwrap_or_default();
             format!(
-                "{name}: {count} × {family} consumer of {topic} in group {group}, commit {commit}{config}"
+                "{name}: {count} × {family} consumer of {topic} in group {group}, commit {commit}{effect}{config}"
             )
         }
     }

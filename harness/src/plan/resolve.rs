@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use checker::anomaly::Stage;
 use checker::guarantee::{Claim, Property};
 use checker::question::{ClientSettings, Exercise, Question, Settings};
 use history::ids::FaultId;
@@ -14,6 +15,7 @@ use workloads::step::Step;
 
 use super::{ClientPlan, Limits, Phases, Plan, SCHEMA, defaults};
 use crate::kafka::{KafkaPlan, Source, heap_mib, properties};
+use crate::sink::SinkPlan;
 use crate::spec::{Client, Family, FaultSpec, Loaded, Role, Spec, Time, foreign_to_client, owned_by_lab};
 use crate::wire::TopicPlan;
 
@@ -37,6 +39,7 @@ pub fn plan(loaded: &Loaded, seed: Seed) -> Plan {
         left_out,
         topics,
         clients,
+        sink: spec.sink.as_ref().map(|sink| SinkPlan { kind: sink.kind, sync: sink.sync }),
         faults: Vec::new(),
         phases,
         limits: limits(spec),
@@ -144,10 +147,6 @@ fn version(client: &Client, family: Family, spec: &Spec) -> Option<String> {
     }
 }
 
-fn commit(client: &Client) -> Commit {
-    client.commit.unwrap_or(Commit::AfterSync)
-}
-
 /// Size of a record's value unless the spec says otherwise, in bytes.
 const RECORD_SIZE: u32 = 100;
 
@@ -164,14 +163,16 @@ fn role(client: &Client, start: Duration) -> protocol::Role {
             warm_up_ms,
         }),
         Role::Consumer => protocol::Role::Consumer(ConsumerRole {
-            commit: commit(client),
+            commit: client.commits(),
             batch: client.batch,
             processing_us: client
                 .processing
                 .map_or(0, |time| u64::try_from(time.0.as_micros()).unwrap_or(u64::MAX)),
             warm_up_ms,
-            effect: None,
-            dedup_ttl_ms: None,
+            effect: client.effect,
+            dedup_ttl_ms: client
+                .deduplicate_for
+                .map(|time| u64::try_from(time.0.as_millis()).unwrap_or(u64::MAX)),
         }),
     }
 }
@@ -311,7 +312,9 @@ fn exercises(spec: &Spec, plan: &Plan) -> BTreeSet<Exercise> {
         | Fault::Hold { .. } => false,
     });
     let dead = kills_client.then_some(Exercise::ClientCrash);
-    spec.require.iter().copied().chain(dead).collect()
+    let effects = spec.sink.is_some() && spec.claim.stage(Stage::Effect).level.is_some();
+    let at_risk = effects.then_some(Exercise::EffectAtRisk);
+    spec.require.iter().copied().chain(dead).chain(at_risk).collect()
 }
 
 fn settings(spec: &Spec, plan: &Plan) -> Settings {

@@ -15,7 +15,8 @@ use crate::kafka::java::{Java, JavaError};
 use crate::kafka::jvm::ArchiveUse;
 use crate::kafka::storage::{Storage, StorageError};
 use crate::plan::Plan;
-use crate::spec::Family;
+use crate::sink::{self, SinkFailure};
+use crate::spec::{Family, SinkKind};
 
 use super::Order;
 
@@ -43,6 +44,9 @@ pub enum PrepareError {
     /// Formatted storage.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The sink's server.
+    #[error(transparent)]
+    Sink(#[from] SinkFailure),
     /// The disk.
     #[error("{} has {} MiB left and a run needs {} MiB; free some, or keep results elsewhere with --store", .path.display(), .left >> 20, ROOM >> 20)]
     NoRoom {
@@ -79,7 +83,10 @@ impl PrepareError {
             | PrepareError::Javac(
                 JavacError::Fetch(FetchError::Maven(_) | FetchError::NoCache) | JavacError::NoCompiler { .. },
             ) => true,
-            PrepareError::Java(_) | PrepareError::NoRoom { .. } | PrepareError::NoMemory { .. } => true,
+            PrepareError::Sink(_)
+            | PrepareError::Java(_)
+            | PrepareError::NoRoom { .. }
+            | PrepareError::NoMemory { .. } => true,
             PrepareError::Fetch(_)
             | PrepareError::Javac(_)
             | PrepareError::Storage(_)
@@ -108,6 +115,9 @@ impl PrepareError {
 pub(super) fn prepare(plan: &Plan, store: &Path) -> Result<Prepared, PrepareError> {
     room(store)?;
     memory(plan)?;
+    if plan.sink.as_ref().is_some_and(|sink| sink.kind == SinkKind::Postgres) {
+        sink::postgres::binaries()?;
+    }
     let cache = Cache::of_user()?;
     let java = Java::find()?;
     let (release, fetched) = cache.release(&plan.kafka.source)?;

@@ -6,6 +6,7 @@
 
 mod clients;
 mod faults;
+mod sink;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,7 @@ pub(super) fn all(spec: &Spec, tree: &Tree) -> Vec<Problem> {
     check.cluster();
     check.topics();
     check.clients();
+    check.sink();
     check.faults();
     check.problems
 }
@@ -79,11 +81,11 @@ impl Check<'_> {
                 "add a client with role = \"consumer\"",
             );
         }
-        if self.spec.claim.names(Stage::Effect) {
+        if self.spec.claim.names(Stage::Effect) && self.spec.sink.is_none() {
             self.value(
                 &["claim"],
-                "the claim speaks of effects, and there is no sink yet",
-                "claim the stages log and delivery",
+                "the claim speaks of effects, and there is no sink",
+                "for instance [sink] with kind = \"sqlite\"; or claim the stages log and delivery",
             );
         }
         let Some(expect) = &self.spec.expect else { return };
@@ -94,7 +96,9 @@ impl Check<'_> {
                 "leave expect out where the claim should hold",
             );
         }
-        let stages: &[Stage] = if consumers { &[Stage::Log, Stage::Delivery] } else { &[Stage::Log] };
+        let mut stages = vec![Stage::Log];
+        stages.extend(consumers.then_some(Stage::Delivery));
+        stages.extend(self.spec.sink.is_some().then_some(Stage::Effect));
         for anomaly in &expect.violated {
             let forbidden = stages.iter().any(|stage| self.spec.claim.forbidden(*stage).contains(anomaly));
             if !forbidden {

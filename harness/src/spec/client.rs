@@ -3,9 +3,10 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use workloads::librdkafka::settings;
-use workloads::protocol::{Commit, Resend};
+use workloads::protocol::{Commit, EffectMode, Resend};
 
 use super::properties::Properties;
+use super::sink::effect_schema;
 use super::time::{PerSecond, Time};
 
 /// Clients of one kind: what they do, how many there are, and their configuration.
@@ -36,10 +37,16 @@ pub struct Client {
     /// Consumers: the group. Default: the client's name; with several families, the name and the family, as
     /// `billing-java`.
     pub group: Option<String>,
-    /// Consumers: when positions are committed. Default `after-sync`.
+    /// Consumers: when positions are committed. Default `after-sync`; `in-sink` where `effect` keeps them there.
     #[serde(default)]
     #[schemars(schema_with = "commit_schema")]
     pub commit: Option<Commit>,
+    /// Consumers: what is kept in the sink with the effect of each record. Without it processing has no effect.
+    #[serde(default)]
+    #[schemars(schema_with = "effect_schema")]
+    pub effect: Option<EffectMode>,
+    /// Consumers, with `effect = "deduplicated-expiring"`: how long a record is remembered.
+    pub deduplicate_for: Option<Time>,
     /// Consumers: how long processing a record takes. Default none.
     pub processing: Option<Time>,
     /// Consumers: most records that are polled before they are processed and committed. Default with librdkafka 100; with
@@ -62,10 +69,9 @@ impl Client {
     pub(super) fn kind(&self, name: &str, family: Family) -> settings::Client {
         match self.role {
             Role::Producer => settings::Client::Producer,
-            Role::Consumer => settings::Client::Consumer {
-                commit: self.commit.unwrap_or(Commit::AfterSync),
-                group: self.group_of(name, family),
-            },
+            Role::Consumer => {
+                settings::Client::Consumer { commit: self.commits(), group: self.group_of(name, family) }
+            }
         }
     }
 
@@ -77,6 +83,12 @@ impl Client {
             (None, 0 | 1) => name.to_owned(),
             (None, _) => format!("{name}-{}", family.name()),
         }
+    }
+
+    /// When it commits: as the spec says, else as its effect mode needs it, else after processing.
+    pub fn commits(&self) -> Commit {
+        let in_sink = self.effect.is_some_and(EffectMode::keeps_positions);
+        self.commit.unwrap_or(if in_sink { Commit::InSink } else { Commit::AfterSync })
     }
 
     /// Number of instances over all families.
@@ -95,8 +107,14 @@ fn resend_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// When a consumer may commit, in the order of the documentation.
-pub const COMMITS: [Commit; 5] =
-    [Commit::AfterSync, Commit::AfterAsync, Commit::Before, Commit::Auto, Commit::AutoHandedOver];
+pub const COMMITS: [Commit; 6] = [
+    Commit::AfterSync,
+    Commit::AfterAsync,
+    Commit::Before,
+    Commit::Auto,
+    Commit::AutoHandedOver,
+    Commit::InSink,
+];
 
 /// What clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -53,6 +53,7 @@ impl Play {
             bootstrap: "127.0.0.1:1".to_owned(),
             program,
             java_workers: std::collections::BTreeMap::new(),
+            sink: None,
         };
         let supervisor = Supervisor::new(&plan_of(stage.path()), setting, Arc::new(Here), tell);
         let shop = supervisor.all().into_iter().find(|client| client.name == "shop").unwrap();

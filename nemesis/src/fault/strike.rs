@@ -191,7 +191,8 @@ fn everybody(view: &ClusterView) -> Vec<Place> {
     let brokers = view.brokers.keys().copied().map(Place::Broker);
     let controllers = view.controllers.iter().copied().map(Place::Controller);
     let clients = view.clients.keys().cloned().map(Place::Client);
-    brokers.chain(controllers).chain(clients).collect()
+    let sink = view.sink.map(|_| Place::Sink);
+    brokers.chain(controllers).chain(sink).chain(clients).collect()
 }
 
 /// The brokers in two halves, the smaller one first; controllers belong to the larger one.

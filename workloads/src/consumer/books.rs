@@ -98,8 +98,13 @@ impl Books {
         self.rebalanced(Op::Assigned(Assignment { logs, generation }));
     }
 
-    /// Logs were taken away: what was wanted of them is somebody else's now.
-    pub(super) fn taken(&mut self, list: &TopicPartitionList, how: Taken, generation: Option<i64>) {
+    /// Logs were taken away: what was wanted of them is somebody else's now. Which they are.
+    pub(super) fn taken(
+        &mut self,
+        list: &TopicPartitionList,
+        how: Taken,
+        generation: Option<i64>,
+    ) -> Vec<LogId> {
         let logs = self.logs(list);
         for log in &logs {
             self.held.remove(log);
@@ -107,11 +112,12 @@ impl Books {
             self.committed.remove(log);
         }
         self.taken.extend(&logs);
-        let assignment = Assignment { logs, generation };
+        let assignment = Assignment { logs: logs.clone(), generation };
         self.rebalanced(match how {
             Taken::Revoked => Op::Revoked(assignment),
             Taken::Lost => Op::Lost(assignment),
         });
+        logs
     }
 
     fn rebalanced(&mut self, op: Op) {

@@ -1,18 +1,21 @@
 //! Whether a group has consumed everything: its committed positions, as the coordinator tells them.
 //!
+//! A group that keeps its positions in a sink is asked for by its sink instead.
+//!
 //! Asking the coordinator instead of counting records makes the answer independent of which member holds which log
 //! and of how often logs change hands meanwhile. Each answer is recorded, as evidence of what was committed.
 
 use std::io::Write;
 use std::time::Duration;
 
-use history::ids::Nanos;
+use history::ids::{Nanos, TopicPartition};
 use history::journal::JournalError;
 use history::op::{Op, Outcome};
 use rdkafka::TopicPartitionList;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use super::effects::Effects;
 use super::group::{Callbacks, Shared, code_of};
 use crate::librdkafka;
 use crate::protocol::End;
@@ -60,6 +63,9 @@ impl Draining {
         if ends.is_empty() {
             return Ok(String::new());
         }
+        if let Some(effects) = shared.effects().as_mut().filter(|effects| effects.keeps_positions()) {
+            return Ok(missing_in_sink(&ends, effects));
+        }
         let mut asked = TopicPartitionList::with_capacity(ends.len());
         for end in &ends {
             asked.add_partition(&end.topic, end.partition);
@@ -90,6 +96,18 @@ impl Draining {
             }
         }
     }
+}
+
+/// The same by the positions that the sink has.
+fn missing_in_sink(ends: &[&End], effects: &mut Effects) -> String {
+    let mut missing = Vec::new();
+    for end in ends {
+        match effects.position(&TopicPartition::new(&*end.topic, end.partition)) {
+            Ok(at) => missing.extend(shortfall(end, Some(at))),
+            Err(error) => return format!("the group's positions are not known: {error}"),
+        }
+    }
+    missing.join(", ")
 }
 
 /// What a log lacks, in words.

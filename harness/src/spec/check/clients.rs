@@ -66,6 +66,7 @@ impl Check<'_> {
                 );
             }
             self.role(name, client);
+            self.effect(name, client);
             for property in client.config.0.keys() {
                 if let Some(why) = owned(property) {
                     let message = format!("\"{property}\" is decided by the harness: {why}");
@@ -123,6 +124,8 @@ impl Check<'_> {
             ("commit", client.commit.is_some()),
             ("processing", client.processing.is_some()),
             ("batch", client.batch.is_some()),
+            ("effect", client.effect.is_some()),
+            ("deduplicate-for", client.deduplicate_for.is_some()),
         ];
         let producers_only = [
             ("rate", client.rate.is_some()),

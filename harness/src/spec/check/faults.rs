@@ -7,7 +7,6 @@ use nemesis::fault::Fault;
 use nemesis::schedule::{Condition, Heal, Moment, Steps};
 use nemesis::target::{ClientRef, Target};
 use workloads::mode::PRODUCER_STEPS;
-use workloads::protocol::Commit;
 use workloads::step::Step;
 
 use super::super::client::{Client, Role};
@@ -81,6 +80,7 @@ impl Check<'_> {
                 }
             }
             Target::Coordinator(group) => self.group(path, group),
+            Target::Sink => self.sink_server(path),
             Target::Client(client) => self.client(path, client),
             Target::AnyClient(Some(name)) | Target::AllClients(Some(name)) => {
                 self.client_known(path, name);
@@ -101,6 +101,17 @@ impl Check<'_> {
         if log.partition >= partitions {
             let message = format!("{} has no partition {}", log.topic, log.partition);
             self.value(path, message, format!("it has {partitions}, numbered from 0"));
+        }
+    }
+
+    fn sink_server(&mut self, path: &[&str]) {
+        match &self.spec.sink {
+            Some(sink) if sink.kind.has_server() => {}
+            Some(sink) => {
+                let message = format!("a {} sink has no server that a fault could strike", sink.kind.name());
+                self.value(path, message, "sinks of kind \"postgres\" and \"http\" run on the node sink");
+            }
+            None => self.value(path, "there is no sink", "for instance [sink] with kind = \"postgres\""),
         }
     }
 
@@ -374,7 +385,7 @@ fn needs_itself<'s>(faults: &'s [FaultSpec], event: Event<'s>) -> bool {
 pub(in crate::spec) fn passed(client: &Client) -> &'static [Step] {
     match client.role {
         Role::Producer => PRODUCER_STEPS,
-        Role::Consumer => client.commit.unwrap_or(Commit::AfterSync).steps(),
+        Role::Consumer => client.commits().steps(),
     }
 }
 
