@@ -28,7 +28,8 @@ pub fn permission(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> Option<
         Anomaly::DuplicateWrite => producers().into_iter().find_map(resends),
         Anomaly::ReorderedWrite | Anomaly::RealtimeInversion => producers().into_iter().find_map(overtakes),
         Anomaly::Undelivered | Anomaly::LostEffect => consumers().into_iter().find_map(commits_early),
-        Anomaly::Redelivered | Anomaly::DuplicateEffect => consumers().into_iter().find_map(commits_late),
+        Anomaly::Redelivered => consumers().into_iter().find_map(commits_late),
+        Anomaly::DuplicateEffect => consumers().into_iter().find_map(commits_late).or_else(|| usual(anomaly)),
         Anomaly::PollSkip | Anomaly::NonmonotonicPoll => consumers().into_iter().find_map(resets),
         Anomaly::AbortedRead | Anomaly::PrecommittedRead | Anomaly::PhantomEffect => {
             consumers().into_iter().find_map(reads_uncommitted)

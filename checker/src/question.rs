@@ -95,7 +95,8 @@ pub struct ClientSettings {
     pub topic: String,
     /// Consumer group, where there is one.
     pub group: Option<String>,
-    /// How it commits its positions, where it consumes: `commit-after`, `commit-before`, `auto-commit`.
+    /// How it commits its positions, where it consumes: `commit-after`, `commit-before`, `auto-commit`,
+    /// `offset-in-sink`.
     pub commit: Option<String>,
     /// Properties by Kafka's names.
     pub properties: BTreeMap<String, String>,

@@ -1,6 +1,8 @@
 //! What every sink promises for each thing that can be kept with an effect, on the sinks that need no server. The HTTP
 //! service is held against the same in the harness's tests, PostgreSQL in whole runs.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use history::ids::{Offset, Process, Seq, TopicPartition, Value};
