@@ -94,7 +94,7 @@ const SPOILT: &[(&str, &str)] = &[
     ("config = { acks = \"all\" }", "config = { bootstrap.servers = \"prod:9092\" }"),
     ("config = { acks = \"all\" }", "config = { buffer.memory = 1000 }"),
     ("\"heartbeat.interval.ms\" = 2000", "\"heartbeat.interval.ms\" = 3000"),
-    ("role   = \"producer\"\n", "role   = \"producer\"\nfamily = \"java\"\n"),
+    ("role   = \"producer\"\n", "role   = \"producer\"\nfamily = \"jvaa\"\n"),
     ("role   = \"producer\"\n", "role   = \"producer\"\ngroup = \"g\"\n"),
     ("[clients.shop]", "[clients.broker]"),
     (
