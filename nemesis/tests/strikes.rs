@@ -115,7 +115,7 @@ fn replication_alone_is_cut_between_leader_and_followers() {
 #[test]
 fn an_isolated_node_reaches_nobody_and_the_others_reach_each_other() {
     let cut = links("isolate broker 1");
-    assert_eq!(cut.len(), 2 * 6, "two brokers, a controller and three clients, both ways");
+    assert_eq!(cut.len(), 2 * 7, "two brokers, a controller, the sink and three clients, both ways");
     assert!(cut.iter().all(|(from, to)| (from == "broker 1") != (to == "broker 1")));
 }
 

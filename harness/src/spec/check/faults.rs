@@ -108,7 +108,10 @@ impl Check<'_> {
         match &self.spec.sink {
             Some(sink) if sink.kind.has_server() => {}
             Some(sink) => {
-                let message = format!("a {} sink has no server that a fault could strike", sink.kind.name());
+                let message = format!(
+                    "a sink of kind \"{}\" has no server that a fault could strike",
+                    sink.kind.name()
+                );
                 self.value(path, message, "sinks of kind \"postgres\" and \"http\" run on the node sink");
             }
             None => self.value(path, "there is no sink", "for instance [sink] with kind = \"postgres\""),

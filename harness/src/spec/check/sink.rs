@@ -19,7 +19,7 @@ impl Check<'_> {
             );
         }
         if sink.sync.is_some() && sink.kind != SinkKind::File {
-            let message = format!("a {} sink has no \"sync\"", sink.kind.name());
+            let message = format!("a sink of kind \"{}\" has no \"sync\"", sink.kind.name());
             self.key(&["sink", "sync"], message, "it says whether a file is synced: leave it out");
         }
     }
