@@ -139,7 +139,11 @@ pub(super) fn java_workers(
     let mut workers = BTreeMap::new();
     for client in plan.clients.iter().filter(|client| client.family == Family::Java) {
         let version = client.version.as_deref();
-        let wanted = javac::Wanted { version, drivers: false };
+        let drivers = plan.sink.as_ref().is_some_and(|sink| match sink.kind {
+            SinkKind::Sqlite | SinkKind::Postgres => true,
+            SinkKind::Http | SinkKind::File => false,
+        });
+        let wanted = javac::Wanted { version, drivers };
         let worker = javac::worker(&cache, &prepared.java, &prepared.release, wanted)?;
         workers.insert(version.unwrap_or_default().to_owned(), worker);
     }
