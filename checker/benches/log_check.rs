@@ -13,6 +13,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop where its machine fails it")]
 #![expect(clippy::print_stdout, reason = "what it is for")]
 
+mod cost;
 mod synthetic;
 
 use std::fs::File;
@@ -22,6 +23,8 @@ use std::time::Instant;
 use checker::anomaly::Anomaly;
 use history::merged::History;
 use synthetic::{Planted, Shape};
+
+use cost::{cpu_seconds, peak_mib};
 
 const REPEATS: usize = 5;
 
@@ -89,19 +92,4 @@ fn measure(shape: &Shape, records: u64) {
         peak_mib(),
         written,
     );
-}
-
-/// CPU time of this process so far.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks / 100.0
-}
-
-/// Peak of resident memory since it was reset.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }

@@ -10,6 +10,8 @@
 #![expect(clippy::disallowed_methods, reason = "shell: measures time")]
 #![expect(clippy::cast_precision_loss, reason = "printed with three digits")]
 
+mod cost;
+
 use std::io::BufWriter;
 use std::time::Instant;
 
@@ -20,6 +22,8 @@ use history::merged::{
     SendRun, TxnChunk, TxnEnd, TxnSpan, Writer,
 };
 use history::op::{Cause, Identity, Isolation};
+
+use cost::{cpu_seconds, peak_mib};
 
 const LOGS: usize = 64;
 const PRODUCERS: usize = 8;
@@ -203,19 +207,4 @@ fn flush(
     }
     *ordinal += 1;
     chunk.clear();
-}
-
-/// CPU time of this process so far.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks / 100.0
-}
-
-/// Peak of resident memory since it was reset.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }

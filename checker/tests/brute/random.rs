@@ -1,5 +1,8 @@
 //! Small random histories: producers, logs and consumers that do most things right and anything wrong.
 
+#[path = "../random/splitmix.rs"]
+mod splitmix;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,6 +11,8 @@ use history::op::{
     Assignment, Cause, CommitMode, Event, ForeignRecord, Identity, Isolation, Op, Outcome, Phase, Position,
     Run, Span,
 };
+
+use splitmix::Random;
 
 /// A history as a list of events.
 pub(crate) struct Story {
@@ -21,27 +26,6 @@ impl fmt::Display for Story {
             writeln!(f, "{:6} p{} {:?} {:?}", event.time.0 / 1000, event.process, event.phase, event.op)?;
         }
         Ok(())
-    }
-}
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    fn percent(&mut self, chance: u64) -> bool {
-        self.next() % 100 < chance
     }
 }
 

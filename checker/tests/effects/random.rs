@@ -1,11 +1,16 @@
 //! Small random histories: members of groups that do most things right and anything wrong, and a sink behind each.
 
+#[path = "../random/splitmix.rs"]
+mod splitmix;
+
 use std::fmt;
 
 use history::ids::{LogId, Nanos, Offset, Process, Seq, TopicPartition, Value};
 use history::op::{
     Assignment, Cause, CommitMode, Event, Identity, Isolation, Op, Outcome, Phase, Position, Run, Span,
 };
+
+use splitmix::Random;
 
 /// A history as a list of events.
 pub(crate) struct Story {
@@ -19,27 +24,6 @@ impl fmt::Display for Story {
             writeln!(f, "{}", history::text::event(event, &self.logs))?;
         }
         Ok(())
-    }
-}
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    fn percent(&mut self, chance: u64) -> bool {
-        self.next() % 100 < chance
     }
 }
 
