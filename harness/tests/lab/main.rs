@@ -16,11 +16,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use harness::doctor::{self, State};
 use harness::lab::{self, DeviceKind, Ended, Entry, Privilege};
 
+/// How long a scenario may take; the longest takes 3 s on a quiet machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The user and group `nobody`.
 const NOBODY: u32 = 65534;
 
@@ -136,6 +138,24 @@ fn as_way(command: &mut Command, way: Way) -> &mut Command {
     command
 }
 
+/// Whether a scenario succeeds in good time: one that waits for what never comes is a failure, and does not hold up the rest.
+fn ends_well(mut scenario: Command) -> bool {
+    let mut running = scenario.spawn().unwrap();
+    let start = Instant::now();
+    loop {
+        match running.try_wait().unwrap() {
+            Some(status) => return status.success(),
+            None if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(10)),
+            None => {
+                println!("not ended after {PATIENCE:?}: killed");
+                running.kill().unwrap();
+                running.wait().unwrap();
+                return false;
+            }
+        }
+    }
+}
+
 fn run_all(words: &[&str]) -> ExitCode {
     let wanted = |name: &str| {
         let filters: Vec<_> = words.iter().filter(|word| !word.starts_with("--")).collect();
@@ -157,7 +177,7 @@ fn run_all(words: &[&str]) -> ExitCode {
             let name = format!("{}/{}/{scenario}", way.privilege, way.device);
             check(name, &|| {
                 let inside = ["inside", scenario, way.device];
-                outer(&folder.program(), way, &inside).status().unwrap().success()
+                ends_well(outer(&folder.program(), way, &inside))
             });
         }
         // Once for each privilege: it tries all devices by itself.

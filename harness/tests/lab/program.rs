@@ -42,9 +42,11 @@ fn echo(port: &str) -> ExitCode {
         std::thread::spawn(move || {
             let mut buffer = vec![0; 256 * 1024];
             loop {
-                match stream.read(&mut buffer) {
+                // A reset is told by whichever call comes next after it, which may be the write.
+                let echoed =
+                    stream.read(&mut buffer).and_then(|n| stream.write_all(&buffer[..n]).map(|()| n));
+                match echoed {
                     Ok(0) => return,
-                    Ok(n) if stream.write_all(&buffer[..n]).is_err() => return,
                     Ok(_) => {}
                     Err(error) if error.kind() == ErrorKind::ConnectionReset => return announce("reset"),
                     Err(_) => return,
