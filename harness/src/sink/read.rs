@@ -15,7 +15,7 @@ use workloads::protocol::SinkConfig;
 use workloads::sink::{LINE_FIELDS, StoredEffect, line_checksum};
 
 use super::postgres;
-use super::service::Page;
+use super::service::{self, COLUMNS, Page};
 
 /// Most runs in one event.
 const RUNS: usize = 500;
@@ -44,27 +44,11 @@ pub async fn content(config: &SinkConfig) -> Content {
     read.unwrap_or_else(|why| Content { trouble: Some(why), ..Content::default() })
 }
 
-const COLUMNS: &str = "id, consumer_group, topic, partition, record_offset, producer, seq, member";
-
 fn sqlite(path: &Path) -> Result<Content, rusqlite::Error> {
     let connection =
         rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let total: i64 = connection.query_row("SELECT count(*) FROM effects", [], |row| row.get(0))?;
-    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM effects ORDER BY id"))?;
-    let rows = statement.query_map([], |row| {
-        Ok(StoredEffect {
-            id: row.get(0)?,
-            consumer_group: row.get(1)?,
-            topic: row.get(2)?,
-            partition: row.get(3)?,
-            record_offset: row.get(4)?,
-            producer: row.get(5)?,
-            seq: row.get(6)?,
-            member: row.get(7)?,
-        })
-    })?;
-    let total = u64::try_from(total).unwrap_or_default();
-    Ok(Content { effects: rows.collect::<Result<_, _>>()?, total, trouble: None })
+    let Page { effects, total } = service::page(&connection, i64::MIN, -1)?;
+    Ok(Content { effects, total, trouble: None })
 }
 
 async fn postgres(host: &str, database: &str) -> Result<Content, tokio_postgres::Error> {

@@ -30,7 +30,7 @@ use super::SERVICE_PORT;
 pub const HIDDEN: &str = "sink-service";
 
 /// Most effects in one answer.
-const PAGE: usize = 10_000;
+const PAGE: i64 = 10_000;
 
 /// What the service knows.
 struct Store {
@@ -145,20 +145,21 @@ pub struct Page {
 
 async fn effects(State(store): State<Shared>, Query(after): Query<After>) -> Response {
     let store = store.lock().unwrap_or_else(PoisonError::into_inner);
-    match page(&store.reader, after.after) {
+    match page(&store.reader, after.after, PAGE) {
         Ok(page) => Json(page).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-fn page(connection: &Connection, after: i64) -> Result<Page, rusqlite::Error> {
+/// What an effect is, column by column.
+pub(super) const COLUMNS: &str = "id, consumer_group, topic, partition, record_offset, producer, seq, member";
+
+/// Effects with a number above `after`, at most so many of them; all where `most` is negative.
+pub(super) fn page(connection: &Connection, after: i64, most: i64) -> Result<Page, rusqlite::Error> {
     let total: i64 = connection.query_row("SELECT count(*) FROM effects", [], |row| row.get(0))?;
-    let sql = format!(
-        "SELECT id, consumer_group, topic, partition, record_offset, producer, seq, member FROM effects \
-         WHERE id > ?1 ORDER BY id LIMIT {PAGE}"
-    );
+    let sql = format!("SELECT {COLUMNS} FROM effects WHERE id > ?1 ORDER BY id LIMIT ?2");
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![after], |row| {
+    let rows = statement.query_map(params![after, most], |row| {
         Ok(StoredEffect {
             id: row.get(0)?,
             consumer_group: row.get(1)?,
