@@ -106,13 +106,17 @@ fn copies(
     }
     for copies in in_logs.chunk_by(|a, b| a.value == b.value) {
         let value = copies[0].value;
-        let Some((_, sent)) = homes.get(&value) else { continue };
-        let home = at_home.get(&value).copied();
-        let first = home.unwrap_or(copies[0].offset);
+        let Some((log, sent)) = homes.get(&value) else { continue };
+        let home = at_home.get(&value).map(|offset| (*log, *offset));
+        let (log, first) = home.unwrap_or((copies[0].log, copies[0].offset));
         let later = if home.is_some() { copies } else { &copies[1..] };
         for copy in later {
             let mut sightings = sent.clone();
-            sightings.push(Sighting::InLog { value, offset: Offset(first) });
+            let offset = Offset(first);
+            sightings.push(match log == copy.log {
+                true => Sighting::InLog { value, offset },
+                false => Sighting::InOtherLog { value, log, offset },
+            });
             findings.push(stray_finding(Anomaly::DuplicateWrite, copy, sightings));
         }
     }
