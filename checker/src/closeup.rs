@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::anomaly::Anomaly;
 use crate::attribute::{open_faults, window};
+use crate::confirm::{Confirmation, confirm_one};
 use crate::findings::{Finding, Findings};
 use crate::permission::permission;
 use crate::question::Question;
@@ -46,6 +47,10 @@ pub struct CloseUp {
     pub expected: String,
     /// What was, event by event, in order of time.
     pub seen: Vec<String>,
+    /// Whether an independent look at what was recorded came to the same conclusion.
+    pub confirmed: Confirmation,
+    /// Why it did not, or could not.
+    pub objection: Option<String>,
     /// The setting that permits it, where one is known.
     pub permitted_by: Option<Permission>,
     /// Faults that were on.
@@ -108,7 +113,8 @@ pub fn close_up(
         settings: &question.settings,
     };
     let (moments, left_out) = picture(finding, history, &scene)?;
-    let witness = witness(finding, &scene);
+    let answer = confirm_one(history, finding)?;
+    let witness = witness(finding, answer, &scene);
     let subject = witness.text.split_once(": ").map_or(witness.text.as_str(), |(subject, _)| subject);
     Ok(Some(CloseUp {
         anomaly,
@@ -120,6 +126,8 @@ pub fn close_up(
         subject: subject.to_owned(),
         expected: expected::expected(finding, &scene),
         seen: words::seen(finding, &scene),
+        confirmed: witness.confirmed,
+        objection: witness.objection.clone(),
         permitted_by: permission(anomaly, tally, &scene),
         faults: faults(finding, &scene),
         began: timeline.began.unwrap_or_default(),

@@ -17,6 +17,7 @@ use history::merged::{History, HistoryError};
 
 use crate::anomaly::{Anomaly, Stage};
 use crate::attribute::around;
+use crate::confirm::{Confirmation, Confirmations, confirm};
 use crate::explain::sentence;
 use crate::findings::{Finding, Findings, Tally};
 use crate::permission::permission;
@@ -26,7 +27,7 @@ use crate::timeline::Timeline;
 use crate::vacuity;
 use crate::verdict::{
     Counts, Expectation, FaultEntry, Judgement, MAX_LISTED, Observed, Reason, ReasonKind, SCHEMA,
-    StageVerdict, Verdict,
+    StageVerdict, Verdict, Witness,
 };
 use crate::witness::{thousands, witness};
 
@@ -36,7 +37,9 @@ use crate::witness::{thousands, witness};
 /// Whatever the history's chunks refuse; nothing that a well-formed history may say is an error.
 pub fn judge(history: &History, question: &Question) -> Result<Verdict, HistoryError> {
     let (findings, timeline) = rayon::join(|| find(history), || Timeline::of(history));
-    weigh(history, (&findings?, &timeline?), question)
+    let findings = findings?;
+    let confirmations = confirm(history, &findings)?;
+    weigh(history, (&findings, &confirmations, &timeline?), question)
 }
 
 /// Everything that the finders find in a history.
@@ -52,28 +55,34 @@ pub fn find(history: &History) -> Result<Findings, HistoryError> {
     Ok(findings)
 }
 
-/// The verdict on a history in which the finders have found `findings`, and around which went on what `timeline` says.
+/// The verdict on a history in which the finders have found `findings`, which were confirmed as `confirmations` says, and
+/// around which went on what `timeline` says.
 ///
 /// # Errors
 /// Whatever the history's chunks refuse.
 pub fn weigh(
     history: &History,
-    (findings, timeline): (&Findings, &Timeline),
+    (findings, confirmations, timeline): (&Findings, &Confirmations, &Timeline),
     question: &Question,
 ) -> Result<Verdict, HistoryError> {
     let batches = Batches::of_findings(findings, history)?;
     let scene =
         Scene { logs: &history.facts().logs, timeline, batches: &batches, settings: &question.settings };
-    Ok(decide(findings, &scene, question))
+    Ok(decide((findings, confirmations), &scene, question))
 }
 
 /// Decides from what was found and what went on around it.
-fn decide(findings: &Findings, scene: &Scene<'_>, question: &Question) -> Verdict {
+fn decide(
+    (findings, confirmations): (&Findings, &Confirmations),
+    scene: &Scene<'_>,
+    question: &Question,
+) -> Verdict {
     let faults = faults(scene.timeline, question);
     let mut reasons = vacuity::reasons(findings, scene.timeline, question, &faults);
     let stages = stages_of(findings, question);
-    let anomalies = observed(findings, scene, question);
-    reasons.extend(anomalies.iter().filter(|observed| observed.forbidden).map(violation));
+    let anomalies = observed((findings, confirmations), scene, question);
+    reasons.extend(anomalies.iter().filter(|observed| observed.is_violation()).map(violation));
+    reasons.extend(anomalies.iter().filter_map(contradiction));
     reasons.sort();
     reasons.dedup();
     let judged: BTreeMap<Stage, StageVerdict> = stages
@@ -113,9 +122,27 @@ fn worst<'a>(reasons: impl Iterator<Item = &'a Reason>) -> Judgement {
         | ReasonKind::NotExercised
         | ReasonKind::NotDrained
         | ReasonKind::EffectsUnknown
+        | ReasonKind::Contradiction
         | ReasonKind::TornJournal => Judgement::Unknown,
     };
     reasons.map(weigh).max().unwrap_or(Judgement::Valid)
+}
+
+/// What an independent look at some witnesses contradicts, as a reason.
+fn contradiction(observed: &Observed) -> Option<Reason> {
+    let refuted: Vec<&Witness> =
+        observed.witnesses.iter().filter(|witness| witness.confirmed == Confirmation::Refuted).collect();
+    let first = refuted.first()?;
+    let text = format!(
+        "the checker contradicts itself, please report it: {} of the {} instances of {} that it kept do not bear a \
+         second look; the first is {}: {}",
+        refuted.len(),
+        observed.witnesses.len(),
+        observed.name,
+        first.text,
+        first.objection.as_deref().unwrap_or_default(),
+    );
+    Some(Reason { kind: ReasonKind::Contradiction, stage: Some(observed.stage), text })
 }
 
 /// A forbidden anomaly as a reason.
@@ -138,18 +165,30 @@ fn stages_of(findings: &Findings, question: &Question) -> BTreeSet<Stage> {
 }
 
 /// Everything observed, forbidden first, then in the order of the pipeline.
-fn observed(findings: &Findings, scene: &Scene<'_>, question: &Question) -> Vec<Observed> {
+fn observed(
+    (findings, confirmations): (&Findings, &Confirmations),
+    scene: &Scene<'_>,
+    question: &Question,
+) -> Vec<Observed> {
     let seen = findings.anomalies.iter().filter(|(_, tally)| tally.count > 0);
-    let mut all: Vec<Observed> = seen.map(|(anomaly, tally)| one(*anomaly, tally, scene, question)).collect();
+    let mut all: Vec<Observed> =
+        seen.map(|(anomaly, tally)| one(*anomaly, (tally, confirmations), scene, question)).collect();
     let place = |name: Anomaly| crate::anomaly::ALL.iter().position(|other| *other == name);
     all.sort_by_key(|observed| (!observed.forbidden, place(observed.name)));
     all
 }
 
 /// One anomaly, explained.
-fn one(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>, question: &Question) -> Observed {
+fn one(
+    anomaly: Anomaly,
+    (tally, confirmations): (&Tally, &Confirmations),
+    scene: &Scene<'_>,
+    question: &Question,
+) -> Observed {
     let stage = anomaly.entry().stage;
-    let witnesses: Vec<_> = tally.witnesses().map(|finding| witness(finding, scene)).collect();
+    let kept = tally.witnesses().enumerate();
+    let witnesses: Vec<_> =
+        kept.map(|(nth, finding)| witness(finding, confirmations.of(anomaly, nth), scene)).collect();
     let around = around(tally, scene);
     let permitted_by = permission(anomaly, tally, scene);
     let mut logs: Vec<_> = tally.logs.iter().collect();
@@ -320,7 +359,7 @@ impl Verdict {
         let forbidden: BTreeSet<Anomaly> = self
             .anomalies
             .iter()
-            .filter(|observed| observed.forbidden)
+            .filter(|observed| observed.is_violation())
             .map(|observed| observed.name)
             .collect();
         let missed = &mut self.expectation_missed_by;

@@ -3,6 +3,7 @@
 pub mod anomaly;
 pub mod attribute;
 pub mod closeup;
+pub mod confirm;
 pub mod cycles;
 pub mod explain;
 pub mod findings;

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::{Anomaly, Stage};
+use crate::confirm::Confirmation;
 
 /// Name and version of the document, raised when a field is added or changes its meaning.
 pub const SCHEMA: &str = "onceproof/verdict/v1";
@@ -89,6 +90,8 @@ pub struct Reason {
 pub enum ReasonKind {
     /// The claim forbids what was observed.
     Violation,
+    /// An independent look at what was found contradicts it: a fault of the checker.
+    Contradiction,
     /// Nothing happened that could be judged.
     Empty,
     /// Fewer records acknowledged than the spec's floor.
@@ -228,6 +231,12 @@ pub struct Witness {
     pub events: Vec<WitnessEvent>,
     /// It in one line.
     pub text: String,
+    /// Whether an independent look at what was recorded came to the same conclusion.
+    #[serde(default)]
+    pub confirmed: Confirmation,
+    /// Why it did not, or could not; null where it did.
+    #[serde(default)]
+    pub objection: Option<String>,
 }
 
 /// One event of a witness: a reference into the history.
@@ -332,6 +341,14 @@ impl Verdict {
     /// The anomaly of that name, if it was observed.
     pub fn observed(&self, name: Anomaly) -> Option<&Observed> {
         self.anomalies.iter().find(|observed| observed.name == name)
+    }
+}
+
+impl Observed {
+    /// Whether it breaks the claim: it is forbidden, and not everything that is known of it was refuted.
+    pub fn is_violation(&self) -> bool {
+        let refuted = |witness: &Witness| witness.confirmed == Confirmation::Refuted;
+        self.forbidden && (self.witnesses.is_empty() || !self.witnesses.iter().all(refuted))
     }
 }
 

@@ -5,12 +5,13 @@
 use history::ids::{Nanos, Offset, Process, Value};
 
 use crate::anomaly::Anomaly;
+use crate::confirm::Answer;
 use crate::findings::{Finding, Sighting, TxnStep};
 use crate::scene::Scene;
 use crate::verdict::{Witness, WitnessEvent};
 
-/// The witness that a finding is.
-pub fn witness(finding: &Finding, scene: &Scene<'_>) -> Witness {
+/// The witness that a finding is, with how it was confirmed.
+pub fn witness(finding: &Finding, answer: Answer, scene: &Scene<'_>) -> Witness {
     // In order of time; what has none (the log at the end) comes last.
     let mut sightings: Vec<&Sighting> = finding.sightings.iter().collect();
     sightings.sort_by_key(|sighting| sighting.time().unwrap_or(Nanos(u64::MAX)));
@@ -20,7 +21,14 @@ pub fn witness(finding: &Finding, scene: &Scene<'_>) -> Witness {
         true => subject(finding, scene),
         false => format!("{}: {}", subject(finding, scene), phrases.join(", ")),
     };
-    Witness { log: scene.log(finding.log), value: finding.first.map(|value| value.to_string()), events, text }
+    Witness {
+        log: scene.log(finding.log),
+        value: finding.first.map(|value| value.to_string()),
+        events,
+        text,
+        confirmed: answer.confirmation,
+        objection: answer.why,
+    }
 }
 
 /// What the finding is about: `3:17 to 3:116 of shop[0] (100 records) in orders/0 at offsets 1234 to 1333`.

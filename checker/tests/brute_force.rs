@@ -11,8 +11,11 @@
 #![expect(clippy::too_many_lines, reason = "definitions and generators are flat lists")]
 
 mod brute;
+#[path = "random/confirmed.rs"]
+mod confirmed;
 
 use brute::{definition, random};
+use confirmed::assert_confirmed;
 
 #[test]
 fn the_fast_path_agrees_with_the_definition() {
@@ -26,7 +29,9 @@ fn the_fast_path_agrees_with_the_definition() {
         let history = history::merge::events_in_chunks(&story.logs, &story.events, chunk)
             .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{story}"));
         history.verify().unwrap();
-        let fast = definition::summary(&checker::log::check(&history).unwrap());
+        let findings = checker::log::check(&history).unwrap();
+        assert_confirmed(&history, &findings, &|| format!("seed {seed}\n{story}"));
+        let fast = definition::summary(&findings);
         let slow = definition::of(&story);
         assert_eq!(fast, slow, "seed {seed}: fast (left) and definition (right) differ\n{story}");
         for (name, count) in slow {

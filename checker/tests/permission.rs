@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use checker::anomaly::Anomaly;
+use checker::confirm::Confirmations;
 use checker::findings::{Finding, Findings};
 use checker::judge::weigh;
 use checker::question::{ClientSettings, Question, Settings};
@@ -67,7 +68,7 @@ fn named(anomaly: Anomaly, settings: Settings) -> Option<String> {
     });
     let verdict = weigh(
         &history,
-        (&findings, &Timeline::of(&history).unwrap()),
+        (&findings, &Confirmations::default(), &Timeline::of(&history).unwrap()),
         &Question { settings, ..Question::default() },
     )
     .unwrap();

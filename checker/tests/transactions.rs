@@ -9,6 +9,8 @@
 #![expect(clippy::cast_possible_truncation, reason = "small numbers drawn from a range")]
 #![expect(clippy::too_many_lines, reason = "definitions and generators are flat lists")]
 
+#[path = "random/confirmed.rs"]
+mod confirmed;
 #[path = "transactional/cycles.rs"]
 mod cycles;
 #[path = "transactional/definition.rs"]
@@ -17,6 +19,8 @@ mod definition;
 mod pipeline;
 #[path = "transactional/random.rs"]
 mod random;
+
+use confirmed::assert_confirmed;
 
 /// Everything that must come up often enough for the comparison to mean something.
 const EXPECTED: [&str; 18] = [
@@ -54,7 +58,9 @@ fn the_fast_path_agrees_with_the_definition() {
         let history = history::merge::events_in_chunks(&story.logs, &story.events, chunk)
             .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{story}"));
         history.verify().unwrap();
-        let fast = definition::summary(&checker::transaction::check(&history).unwrap());
+        let findings = checker::transaction::check(&history).unwrap();
+        assert_confirmed(&history, &findings, &|| format!("seed {seed}\n{story}"));
+        let fast = definition::summary(&findings);
         let slow = definition::of(&story);
         assert_eq!(fast, slow, "seed {seed}: fast (left) and definition (right) differ\n{story}");
         for (name, count) in slow {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code: a failure is a panic")]
 
 use checker::anomaly::Anomaly;
+use checker::confirm::Confirmations;
 use checker::findings::{Finding, Findings, KEEP, Sighting};
 use checker::judge::weigh;
 use checker::question::{Expect, Question};
@@ -62,7 +63,7 @@ fn question(claim: &str, expected: Option<&[Anomaly]>) -> Question {
 }
 
 fn judged(anomalies: &[Anomaly], question: &Question) -> Verdict {
-    weigh(&history(), (&found(anomalies, 1), &around()), question).unwrap()
+    weigh(&history(), (&found(anomalies, 1), &Confirmations::default(), &around()), question).unwrap()
 }
 
 #[test]
@@ -98,7 +99,12 @@ fn a_hundred_thousand_findings_make_no_longer_a_verdict_than_fifty() {
     let many = 100_000;
     let size = |each| {
         let findings = found(&[Anomaly::LostWrite, Anomaly::DuplicateWrite], each);
-        let verdict = weigh(&history(), (&findings, &around()), &question("exactly-once", None)).unwrap();
+        let verdict = weigh(
+            &history(),
+            (&findings, &Confirmations::default(), &around()),
+            &question("exactly-once", None),
+        )
+        .unwrap();
         let observed = verdict.observed(Anomaly::LostWrite).unwrap();
         assert_eq!(observed.count, u64::from(each));
         assert_eq!(observed.witnesses.len(), 2 * KEEP);
@@ -107,7 +113,9 @@ fn a_hundred_thousand_findings_make_no_longer_a_verdict_than_fifty() {
     let (few, all) = (size(50), size(many));
     assert!(all < few + few / 10, "{few} and {all} bytes");
     let findings = found(&[Anomaly::LostWrite], many);
-    let verdict = weigh(&history(), (&findings, &around()), &question("exactly-once", None)).unwrap();
+    let verdict =
+        weigh(&history(), (&findings, &Confirmations::default(), &around()), &question("exactly-once", None))
+            .unwrap();
     let observed = verdict.observed(Anomaly::LostWrite).unwrap();
     assert!(observed.sentence.starts_with("100,000 records"), "{}", observed.sentence);
     assert!(observed.sentence.len() < 1_000, "{}", observed.sentence);

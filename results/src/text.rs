@@ -13,6 +13,7 @@ pub use closeup::close_up;
 pub use model::{of_model, one_line_of_model};
 pub use style::{Characters, Colour, Style};
 
+use checker::confirm::Confirmation;
 use checker::verdict::{Expectation, FaultEntry, Judgement, Observed, Verdict};
 use checker::witness::thousands;
 use history::ids::Nanos;
@@ -169,6 +170,23 @@ fn anomaly(page: &mut Page, observed: &Observed, extent: Extent) {
         }
         if !hidden.contains(&index) {
             page.wrapped(8, &format!("- {}", plain(&witness.text)));
+            if let Some(doubt) = doubt(witness.confirmed, witness.objection.as_deref()) {
+                page.wrapped(10, &plain(&doubt));
+            }
+        }
+    }
+}
+
+/// What is to be said of a witness that no independent look confirmed.
+fn doubt(confirmed: Confirmation, objection: Option<&str>) -> Option<String> {
+    let why = objection.map_or_else(String::new, |why| format!(" ({why})"));
+    match confirmed {
+        Confirmation::BruteForce => None,
+        Confirmation::Argument => {
+            Some(format!("not looked up a second time{why}: the argument stands alone"))
+        }
+        Confirmation::Refuted => {
+            Some(format!("does not bear a second look{why}: a fault of the checker, please report it"))
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The document's JSON Schema is generated from its types into `docs/verdict.schema.json`; a test fails when that
 //! file is stale. What `--message-format json` prints is the same document on one line.
 
+use checker::confirm::confirm;
 use checker::judge;
 use checker::question::Question;
 use checker::timeline::Timeline;
@@ -23,7 +24,9 @@ pub fn of(history: &History, question: &Question) -> Result<Verdict, HistoryErro
     };
     let (findings, around) = rayon::join(|| judge::find(history), around);
     let (timeline, measured) = around?;
-    let mut verdict = judge::weigh(history, (&findings?, &timeline), question)?;
+    let findings = findings?;
+    let confirmations = confirm(history, &findings)?;
+    let mut verdict = judge::weigh(history, (&findings, &confirmations, &timeline), question)?;
     measured.write_into(&mut verdict);
     Ok(verdict)
 }

@@ -1,6 +1,7 @@
 //! Latencies and gaps, measured on histories in which they are known.
 #![expect(clippy::unwrap_used, reason = "test code: a failure is a panic")]
 
+use checker::confirm::Confirmations;
 use checker::findings::Findings;
 use checker::question::Question;
 use checker::timeline::Timeline;
@@ -13,8 +14,12 @@ fn measured(text: &str) -> Verdict {
     let parsed = Parsed::parse(text).unwrap();
     let history = history::merge::events(&parsed.logs, &parsed.events).unwrap();
     let timeline = Timeline::of(&history).unwrap();
-    let mut verdict =
-        checker::judge::weigh(&history, (&Findings::default(), &timeline), &Question::default()).unwrap();
+    let mut verdict = checker::judge::weigh(
+        &history,
+        (&Findings::default(), &Confirmations::default(), &timeline),
+        &Question::default(),
+    )
+    .unwrap();
     let faults = checker::judge::faults(&timeline, &Question::default());
     results::latency::measure(&history, &faults).unwrap().write_into(&mut verdict);
     verdict

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use checker::anomaly::{Anomaly, Stage};
+use checker::confirm::Confirmation;
 use checker::verdict::{
     Around, Basis, Counts, Expectation, FaultEntry, Judgement, Latency, Observed, Percentiles, Permission,
     Reason, ReasonKind, SCHEMA, StageVerdict, Verdict, Witness,
@@ -38,6 +39,8 @@ fn lost_write() -> Observed {
             value: Some("1:17".to_owned()),
             events: Vec::new(),
             text: "1:17 to 1:2016 of shop[0] (2,000 records) in orders/0: 1:17 sent at 4.100 s".to_owned(),
+            confirmed: Confirmation::BruteForce,
+            objection: None,
         }],
     }
 }

@@ -7,6 +7,7 @@ use history::ids::Process;
 use serde::{Deserialize, Serialize};
 
 use super::object::Moment;
+pub use crate::confirm::Confirmation;
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,16 +100,6 @@ pub struct Line {
     pub returned: Option<Moment>,
     /// Whether it may have taken effect before the witness begins, or never.
     pub optional: bool,
-}
-
-/// How a witness was confirmed before it was reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Confirmation {
-    /// An independent program tried every order of these operations.
-    BruteForce,
-    /// Too many operations to try every order: the finder's argument alone stands.
-    Argument,
 }
 
 /// The shape of a contradiction.

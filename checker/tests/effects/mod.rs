@@ -2,10 +2,14 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "small numbers drawn from a range")]
 
+#[path = "../random/confirmed.rs"]
+mod confirmed;
 mod definition;
 mod random;
 
 use std::collections::BTreeMap;
+
+use confirmed::assert_confirmed;
 
 /// Counts by name; without those that are zero.
 pub(crate) type Summary = BTreeMap<String, u64>;
@@ -33,6 +37,7 @@ pub(crate) fn compare(seed: u64) -> Summary {
     let history = history::merge::events_in_chunks(&story.logs, &story.events, chunk)
         .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{story}"));
     let findings = checker::log::check(&history).unwrap();
+    assert_confirmed(&history, &findings, &|| format!("seed {seed}\n{story}"));
     let mut fast = Summary::new();
     for (anomaly, tally) in &findings.anomalies {
         if EXPECTED.contains(&anomaly.name()) {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use checker::anomaly::Anomaly;
 use checker::findings::{Cause, Counts, GroupCounts};
 use checker::question::Question;
-use checker::timeline::Timeline;
 use checker::verdict::{Judgement, ReasonKind};
 use history::ids::LogId;
 use history::merged::History;
@@ -46,8 +45,7 @@ pub(crate) fn judged_with_logs(history: &History) -> (Judged, BTreeMap<Anomaly, 
                        delivery=exactly-once, ordered, linearizable, transactional";
     let findings = checker::judge::find(history).unwrap();
     let question = Question { claim: ALL.parse().unwrap(), ..Question::default() };
-    let verdict =
-        checker::judge::weigh(history, (&findings, &Timeline::of(history).unwrap()), &question).unwrap();
+    let verdict = checker::judge::judge(history, &question).unwrap();
     let mut anomalies: BTreeMap<Anomaly, Observed> = BTreeMap::new();
     for (anomaly, tally) in &findings.anomalies {
         let mut by_log: Vec<u64> = tally.logs.values().copied().collect();

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 
 use checker::anomaly::{ALL, Anomaly};
+use checker::confirm::Confirmations;
 use checker::findings::Findings;
 use checker::simulate::Options;
 use checker::timeline::Timeline;
 use checker::verdict::Judgement;
 
+#[path = "confirmed.rs"]
+mod confirmed;
+
 use super::shapes::generated;
+use confirmed::assert_confirmed;
 
 fn counts(findings: &Findings) -> BTreeMap<Anomaly, u64> {
     findings.anomalies.iter().map(|(anomaly, tally)| (*anomaly, tally.count)).collect()
@@ -36,9 +41,11 @@ pub(crate) fn compare(options: &Options) {
     assert_eq!(&counts(&findings), expected, "{options:?}\n{first:#?}");
     assert!(manifest.records >= options.records, "{options:?}");
     assert_eq!(findings.counts.sent, manifest.records, "{options:?}");
+    assert_confirmed(&history, &findings, &|| format!("{options:?}"));
+    let around = Timeline::of(&history).unwrap();
+    let confirmations = Confirmations::default();
     let verdict =
-        checker::judge::weigh(&history, (&findings, &Timeline::of(&history).unwrap()), &manifest.question)
-            .unwrap();
+        checker::judge::weigh(&history, (&findings, &confirmations, &around), &manifest.question).unwrap();
     if ordered.is_empty() {
         assert_eq!(verdict.verdict, Judgement::Valid, "{options:?}\n{:#?}", verdict.reasons);
     }

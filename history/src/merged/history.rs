@@ -28,6 +28,8 @@ pub(super) const MAGIC: [u8; 8] = *b"1proofH\n";
 pub const VERSION: u32 = 2;
 pub(super) const TRAILER_LEN: usize = 8 * 9;
 const HEADER_LEN: u64 = 16;
+/// How much of a chunk is looked at to learn whose records it holds.
+const HEAD_LEN: usize = 1024;
 
 /// Why a history cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -294,6 +296,18 @@ impl History {
         chunk: &mut ReadChunk,
     ) -> Result<(), HistoryError> {
         self.decode(entry, buffer, |bytes| chunk.take(entry, bytes))
+    }
+
+    /// The processes whose records a chunk of reads holds, where its first bytes tell. They are not verified: only the
+    /// whole chunk has a checksum.
+    ///
+    /// # Errors
+    /// Whatever the system refuses.
+    pub fn senders_in(&self, entry: &Entry, buffer: &mut Buffer) -> Result<Option<Vec<u32>>, HistoryError> {
+        let length = (entry.length as usize).min(HEAD_LEN);
+        let io = |source| HistoryError::Io { file: self.source.name(), source };
+        let head = self.source.read(entry.position, length, &mut buffer.0).map_err(io)?;
+        Ok(ReadChunk::senders(head))
     }
 
     /// Decodes a chunk of record batches into `chunk`.

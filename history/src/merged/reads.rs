@@ -191,6 +191,18 @@ impl ReadChunk {
         }
     }
 
+    /// The processes whose records a chunk holds, from its first bytes; none where these do not reach so far.
+    pub(super) fn senders(head: &[u8]) -> Option<Vec<u32>> {
+        let mut input = Input(head);
+        let known = usize::try_from(input.varint().ok()?).ok()?;
+        let mut processes = Vec::new();
+        for _ in 0..known {
+            processes.push(u32::try_from(input.varint().ok()?).ok()?);
+            input.varint().ok()?;
+        }
+        Some(processes)
+    }
+
     /// Decodes a chunk in place of what was here.
     pub(super) fn take(&mut self, entry: &Entry, bytes: &[u8]) -> Result<(), Malformed> {
         let mut input = Input(bytes);

@@ -14,8 +14,8 @@ use checker::verdict::Basis;
 use checker::witness::thousands;
 use history::ids::Nanos;
 
-use super::Style;
 use super::style::{Characters, Mark, Page};
+use super::{Style, doubt};
 use crate::plain::plain;
 
 /// How many faults get a column.
@@ -43,6 +43,9 @@ pub fn close_up(close: &CloseUp, style: Style) -> String {
     page.heading("seen");
     for seen in &close.seen {
         page.wrapped(2, &plain(seen));
+    }
+    if let Some(doubt) = doubt(close.confirmed, close.objection.as_deref()) {
+        page.marked(2, Mark::Open, &plain(&doubt));
     }
     page.heading("timeline");
     for line in timeline(close, style) {

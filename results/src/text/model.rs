@@ -77,6 +77,9 @@ fn operations(page: &mut Page, witness: &Witness) {
         Confirmation::Argument => {
             page.wrapped(2, "too many operations to try every order of them; the argument stands")
         }
+        Confirmation::Refuted => {
+            page.wrapped(2, "the checker contradicts itself: an independent program found an order of these")
+        }
     }
 }
 
