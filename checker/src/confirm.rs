@@ -1,7 +1,7 @@
 //! A second opinion on every witness: the definition of its anomaly, evaluated in the plainest words on what was recorded.
 //!
 //! Finders are clever: they merge sorted streams, keep intervals and marks, and read as little as they can. A mistake in one
-//! would be a false alarm, told with confidence. So whatever is kept of the findings is looked up again: [`facts`] collects,
+//! would be a false alarm, told with confidence. So whatever is kept of the findings is looked up again: `facts` collects,
 //! by plain passes that share nothing with the finders, everything recorded about the values, offsets, processes and
 //! transactions that a witness names, and a definition of a few lines says whether that is the anomaly.
 //!
