@@ -12,6 +12,7 @@ pub mod imported;
 pub mod judge;
 pub mod linear;
 pub mod log;
+pub mod membership;
 pub mod permission;
 pub mod plant;
 pub mod question;

@@ -69,6 +69,14 @@ pub enum Exercise {
     Zombie,
     /// Any of these two, or a sink that did not answer. Where a spec claims something of effects it is required by itself.
     EffectAtRisk,
+    /// Every member of a group that died was succeeded by itself: its logs came back to it, and no other member was given or
+    /// deprived of any meanwhile. At least one died.
+    QuietRestart,
+    /// The logs of every member that died were given to others, and none of these was deprived of any meanwhile. At least
+    /// one died.
+    IncrementalRebalance,
+    /// A member's commit of a position was refused, or not known to have succeeded, after its log had been assigned to another.
+    LateCommitRefused,
 }
 
 /// Effective settings, Kafka's own names, defaults resolved where the harness knows them.

@@ -10,6 +10,7 @@ use history::ids::{FaultId, LogId, Nanos, NodeId, Process, TopicPartition};
 use history::merged::{Entry, History, HistoryError, Kind};
 use history::op::{Event, Identity, Observation, Op};
 
+use crate::membership::Membership;
 use crate::risk::Risks;
 use crate::verdict::{ClusterChange, FaultEntry};
 
@@ -36,6 +37,8 @@ pub struct Timeline {
     pub aborted_transactions: u64,
     /// How often effects were at risk.
     pub risks: Risks,
+    /// What became of groups when members died.
+    pub membership: Membership,
     views: Views,
 }
 
@@ -108,6 +111,9 @@ impl Timeline {
         self.ended = self.ended.max(Some(event.time));
         let group = self.processes.get(&event.process).and_then(|life| life.identity.group.as_deref());
         self.risks.note(event, group);
+        if let Some(life) = self.processes.get(&event.process) {
+            self.membership.note(event, &life.identity);
+        }
         match &event.op {
             Op::Open(identity) => {
                 self.processes.entry(event.process).or_default().identity = identity.clone();

@@ -133,6 +133,18 @@ fn not_exercised(exercise: Exercise, timeline: &Timeline) -> Option<Reason> {
             timeline.risks.any(),
             "no effect was at risk: no client died between its steps or was overtaken, and the sink always answered",
         ),
+        Exercise::QuietRestart => (
+            timeline.membership.every_restart_was_quiet(),
+            "no member died and had all its logs back without any other member being given or deprived of one",
+        ),
+        Exercise::IncrementalRebalance => (
+            timeline.membership.every_takeover_was_incremental(),
+            "no dead member's logs were all given to others that kept their own meanwhile",
+        ),
+        Exercise::LateCommitRefused => (
+            timeline.membership.refused_late > 0,
+            "no commit was refused to a member whose log was another's by then",
+        ),
     };
     (!happened).then(|| reason(ReasonKind::NotExercised, None, text.to_owned()))
 }
