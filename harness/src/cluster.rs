@@ -214,6 +214,14 @@ impl<S: Site> Cluster<S> {
         topics::create(&self.brokers(), plans, patience).await
     }
 
+    /// Gives a topic more partitions; how many every broker that answers then shows, each with a leader.
+    ///
+    /// # Errors
+    /// When no broker takes the request.
+    pub async fn grow(&self, topic: &str, partitions: u16, patience: Duration) -> Result<u16, WireError> {
+        topics::grow(&self.brokers(), (topic, partitions), patience).await
+    }
+
     /// Client addresses of all brokers, running or not.
     pub fn brokers(&self) -> BTreeMap<NodeId, SocketAddr> {
         let brokers = self.nodes.values().filter(|node| node.member.role == Role::Broker);

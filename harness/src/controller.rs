@@ -289,6 +289,9 @@ impl Controller {
             self.crashed(process, "SIGKILL")?;
         }
         self.note_paused(&planned.fault, &places, true);
+        if let nemesis::fault::Fault::Grow { topic, partitions } = &planned.fault {
+            self.plan.grow(topic, *partitions);
+        }
         let lateness = Nanos(at.0.saturating_sub(due.0));
         self.storm.struck(id, Struck { at, lateness, targets: targets.clone() });
         self.changes_at.insert(id, self.leaders.changes);

@@ -5,6 +5,7 @@
 //! it did so far, in the counters that the ledger judges by.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use history::ids::Process;
 use nemesis::fault::{Fault, Link, NetworkEffect, Strike};
@@ -18,6 +19,7 @@ use crate::cluster::{Cluster, ClusterError, Site};
 use crate::sink::SinkFailure;
 use crate::sink::server::Server;
 use crate::supervise::{SuperviseError, Supervisor, node_of};
+use crate::wire::WireError;
 
 /// Why a fault could not be performed or undone.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,9 @@ pub enum InjectError {
     /// The sink's server did not obey.
     #[error(transparent)]
     Sink(#[from] SinkFailure),
+    /// A broker did not add partitions.
+    #[error(transparent)]
+    Wire(#[from] WireError),
     /// A sink without a server of its own.
     #[error("there is no sink with a server of its own")]
     NoSink,
@@ -41,6 +46,9 @@ pub enum InjectError {
     #[error("responses can be lost for one client or for all of them, not for {0}")]
     SeveralClients(usize),
 }
+
+/// How long brokers may take to show partitions that were added.
+const GROWTH: Duration = Duration::from_secs(10);
 
 /// A fault that is on.
 #[derive(Debug)]
@@ -97,6 +105,11 @@ impl<S: Site> Targets<'_, S> {
                     active.guards.push(self.switch.install(Rule::HoldRequest(rule))?);
                 }
             }
+            Strike::Grow { topic, partitions } => {
+                let shown = self.cluster.grow(&topic, partitions, GROWTH).await?;
+                self.workers.grown(&topic, shown).await;
+                active.counters.insert(counter::PARTITIONS_SHOWN.to_owned(), u64::from(shown));
+            }
         }
         Ok(active)
     }
@@ -129,7 +142,10 @@ impl<S: Site> Targets<'_, S> {
                     }
                 }
             }
-            Strike::Network { .. } | Strike::LoseResponse { .. } | Strike::Hold { .. } => {}
+            Strike::Network { .. }
+            | Strike::LoseResponse { .. }
+            | Strike::Hold { .. }
+            | Strike::Grow { .. } => {}
         }
         Ok(counters)
     }
@@ -171,6 +187,9 @@ impl Active {
     /// # Errors
     /// When the switch does not answer.
     pub fn is_finished(&self, fault: &Fault) -> Result<bool, SwitchError> {
+        if let Fault::Grow { .. } = fault {
+            return Ok(true);
+        }
         let Fault::LoseResponse { count, .. } = fault else { return Ok(false) };
         let mut lost = 0;
         for guard in &self.guards {

@@ -81,6 +81,9 @@ pub struct ClientPlan {
     pub topic: String,
     /// Consumer group, where they consume.
     pub group: Option<String>,
+    /// Whether each instance's name is its `group.instance.id`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub static_member: bool,
     /// What they do: given to the worker as it is, for its first incarnation. A replacement has no warm-up.
     pub role: workloads::protocol::Role,
     /// The library's properties: given to the worker as they are.
@@ -129,6 +132,14 @@ impl ClientPlan {
         }
     }
 
+    /// Whether it consumes, and where nothing is committed begins behind what is there: `auto.offset.reset` as it is given,
+    /// else both libraries' default.
+    pub fn begins_at_the_end(&self) -> bool {
+        let workloads::protocol::Role::Consumer(_) = self.role else { return false };
+        let reset = self.properties.get("auto.offset.reset").map_or("latest", String::as_str);
+        ["latest", "largest", "end"].contains(&reset.to_ascii_lowercase().as_str())
+    }
+
     /// Which records its polls return, where it polls: what it is given, else its library's default.
     pub fn isolation(&self) -> Option<Isolation> {
         let workloads::protocol::Role::Consumer(_) = self.role else { return None };
@@ -149,6 +160,13 @@ impl Plan {
             (0..topic.partitions).map(move |partition| TopicPartition::new(name.clone(), partition))
         };
         self.topics.iter().flat_map(logs).collect()
+    }
+
+    /// A topic has this many partitions from now on.
+    pub fn grow(&mut self, name: &str, partitions: u16) {
+        for topic in self.topics.iter_mut().filter(|topic| topic.name == name) {
+            topic.partitions = i32::from(partitions);
+        }
     }
 
     /// Every client instance, with its plan.

@@ -117,6 +117,8 @@ pub enum SuperviseError {
 /// How a client stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
+    /// Not started yet.
+    Waiting,
     /// Started, not ready yet.
     Starting,
     /// It works.
@@ -192,7 +194,7 @@ impl Supervisor {
         let client = |(instance, plan): (&ClientRef, &ClientPlan)| {
             let client = Client {
                 plan: plan.clone(),
-                standing: Standing::Starting,
+                standing: Standing::Waiting,
                 child: None,
                 process: Process(0),
                 replacements: 0,
@@ -333,6 +335,18 @@ impl Supervisor {
         }
     }
 
+    /// A topic has more partitions: its producers are told, and whoever starts from now on knows it.
+    pub async fn grown(&mut self, topic: &str, partitions: u16) {
+        let Some(known) = self.topics.get_mut(topic) else { return };
+        known.partitions = i32::from(partitions);
+        let grow = Command::Grow { topic: topic.to_owned(), partitions: known.partitions };
+        for client in self.all() {
+            if !self.is_consumer(&client) && self.clients[&client].plan.topic == topic {
+                self.tell(&client, &grow).await;
+            }
+        }
+    }
+
     /// Arms the gate of a fault.
     pub async fn arm(&mut self, client: &ClientRef, id: FaultId, gate: Gate) {
         self.tell(client, &Command::Gate(Gate { id: id.0, ..gate })).await;
@@ -376,7 +390,7 @@ impl Supervisor {
     pub fn running(&self) -> BTreeMap<ClientRef, Running> {
         let running = |state: &Client| match state.standing {
             Standing::Starting | Standing::Working | Standing::Drained => Running::Yes,
-            Standing::Paused | Standing::Down | Standing::Done => Running::No,
+            Standing::Waiting | Standing::Paused | Standing::Down | Standing::Done => Running::No,
         };
         self.clients.iter().map(|(client, state)| (client.clone(), running(state))).collect()
     }
@@ -529,13 +543,19 @@ impl Supervisor {
                 .join(format!("{process}-{}.journal", node_of(client))),
             bootstrap: self.setting.bootstrap.clone(),
             topics: self.topics.get(&plan.topic).into_iter().cloned().collect(),
-            properties: plan.properties.clone(),
+            properties: properties(plan, client),
             role,
             sink: self.setting.sink.clone().filter(|_| has_effect(&plan.role)),
             gates: Vec::new(),
             shutdown_ms: 30_000,
         })
     }
+}
+
+/// The plan's properties, with the instance's own identity in its group where it has one.
+fn properties(plan: &ClientPlan, client: &ClientRef) -> BTreeMap<String, String> {
+    let own = plan.static_member.then(|| ("group.instance.id".to_owned(), node_of(client)));
+    plan.properties.clone().into_iter().chain(own).collect()
 }
 
 fn has_effect(role: &Role) -> bool {

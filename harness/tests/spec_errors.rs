@@ -132,6 +132,37 @@ const SPOILT: &[(&str, &str)] = &[
         "[sink]\nkind = \"file\"\n\n[clients.billing]\neffect = \"deduplicated-expiring\"\ndeduplicate-for = \"1s\"\n",
     ),
     ("[clients.billing]\n", "[sink]\nkind = \"http\"\n\n[clients.billing]\neffect = \"offset-in-snik\"\n"),
+    (
+        "[clients.billing]\n",
+        "[sink]\nkind = \"file\"\n\n[clients.billing]\neffect = \"deduplicated\"\nfamily = [\"java\", \"librdkafka\"]\n\
+         group  = \"billing\"\n",
+    ),
+    ("{ \"session.timeout.ms\" = 6000,", "{ \"group.protocol\" = \"consumer\","),
+    (
+        "{ \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 2000 }",
+        "{ \"group.protocol\" = \"consumer\" }\nfamily = \"java\"\nversion = \"3.6.2\"",
+    ),
+    (
+        "[clients.billing]\n",
+        "[clients.billing]\ncount = 2\ntopic = \"orders\"\nrole = \"consumer\"\nconfig = { \"group.instance.id\" = \"one\" }\n\n[clients.audit]\n",
+    ),
+    (
+        "[clients.billing]\n",
+        "[clients.billing]\nstatic-member = true\ntopic = \"orders\"\nrole = \"consumer\"\nconfig = { \"group.instance.id\" = \"one\" }\n\n[clients.audit]\n",
+    ),
+    ("role   = \"producer\"\n", "role   = \"producer\"\nstatic-member = true\n"),
+    (
+        "{ \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 2000 }",
+        "{ \"auto.offset.reset\" = \"by_duration:PT1H\" }\nfamily = \"java\"\nversion = \"3.9.1\"",
+    ),
+    ("kill = \"leader of orders/0\"\nheal = \"after 3s\"", "grow = \"orders to 3\""),
+    ("kill = \"leader of orders/0\"\nheal = \"after 3s\"", "grow = \"ordres to 6\""),
+    ("kill = \"leader of orders/0\"\nheal = \"after 3s\"", "grow = \"orders by 6\""),
+    ("kill = \"leader of orders/0\"", "grow = \"orders to 6\""),
+    (
+        "topic  = \"orders\"\nconfig = { \"session",
+        "topic  = \"orders\"\ncommit = \"auto-stored\"\nfamily = \"java\"\nconfig = { \"session",
+    ),
     ("kill = \"leader of orders/0\"", "kill = \"sink\""),
     ("claim  = \"at-least-once\"", "claim  = { effect = \"at-least-once\" }"),
     ("version = \"4.1.1\"", "version = \"4.1\""),
@@ -166,6 +197,18 @@ fn every_mistake_is_told_with_its_line_and_what_would_be_right() {
         let _ = writeln!(all, "=== {}\n{told}", spoilt.replace('\n', " ⏎ "));
     }
     insta::assert_snapshot!("spec_errors", all);
+}
+
+#[test]
+fn the_newer_group_protocol_needs_brokers_that_have_it() {
+    let newer = SOUND.replace(
+        "{ \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 2000 }",
+        "{ \"group.protocol\" = \"consumer\" }",
+    );
+    assert_eq!(told(&newer), "no error\n");
+    let old = told(&newer.replace("4.1.1", "3.9.1"));
+    assert!(old.contains("brokers of 3.9.1 do not have group.protocol = \"consumer\""), "{old}");
+    assert!(old.contains("from 4.0 on"), "{old}");
 }
 
 #[test]

@@ -14,7 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use api::Api;
-pub use phrase::{FORMS, KINDS, Kind, read_delay, read_hold, read_loss, read_partition, read_response};
+pub use phrase::{
+    FORMS, KINDS, Kind, read_delay, read_growth, read_hold, read_loss, read_partition, read_response,
+};
 pub use strike::{Link, NetworkEffect, Strike};
 
 use crate::target::{ClientRef, Target};
@@ -76,6 +78,13 @@ pub enum Fault {
         /// The first one that is held, counted from 1 from the moment the fault is armed.
         nth: u32,
     },
+    /// A topic gets more partitions, which are empty. Nothing undoes it.
+    Grow {
+        /// The topic.
+        topic: String,
+        /// How many it has from then on.
+        partitions: u16,
+    },
 }
 
 /// Which links of the lab's network a fault is on.
@@ -120,7 +129,7 @@ impl Fault {
             Self::Kill { .. } => Inverse::Restart,
             Self::Pause { .. } => Inverse::Resume,
             Self::Cut { .. } | Self::Loss { .. } | Self::Delay { .. } => Inverse::Uncover,
-            Self::LoseResponse { .. } => Inverse::Itself,
+            Self::LoseResponse { .. } | Self::Grow { .. } => Inverse::Itself,
             Self::Hold { .. } => Inverse::Release,
         }
     }
@@ -143,6 +152,7 @@ impl Fault {
                 Scope::Halves => Vec::new(),
             },
             Self::LoseResponse { client, .. } => client.iter().collect(),
+            Self::Grow { .. } => Vec::new(),
         }
     }
 }

@@ -37,6 +37,8 @@ pub mod counter {
     pub const GROUP_TIMEOUTS: &str = "group-timeouts";
     /// Requests that were held.
     pub const REQUESTS_HELD: &str = "requests-held";
+    /// Partitions of a topic that every broker shows, with a leader.
+    pub const PARTITIONS_SHOWN: &str = "partitions-shown";
     /// Leadership changes seen between the strike and the heal.
     pub const LEADER_CHANGES: &str = "leader-changes";
 }
@@ -167,6 +169,11 @@ pub fn bit(fault: &Fault, targets: &[String], counters: &BTreeMap<String, u64>) 
             exactly(count(counter::RESPONSES_LOST), u64::from(*planned), "responses were lost")
         }
         Fault::Hold { .. } => some(count(counter::REQUESTS_HELD), "no request was held"),
+        Fault::Grow { partitions, .. } => exactly(
+            count(counter::PARTITIONS_SHOWN),
+            u64::from(*partitions),
+            "partitions were shown by every broker",
+        ),
     }
 }
 

@@ -117,7 +117,8 @@ impl Planned {
             | Fault::Cut { .. }
             | Fault::Loss { .. }
             | Fault::Delay { .. }
-            | Fault::Hold { .. } => self.fault.to_string(),
+            | Fault::Hold { .. }
+            | Fault::Grow { .. } => self.fault.to_string(),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! * Before processing (M8): poll, commit, and process only what is *known* to be committed. A batch whose commit
 //!   failed or is unknown is skipped: at most once leaves no other choice (Kafka design, section 4.6).
 //! * Auto-commit (M7): poll and process; the library's timer commits what it has handed out.
+//!   Or it commits what the application has stored, which it does after processing.
+//! * Out of order (M9): see `consumer/out_of_order.rs`.
 //! * A log is taken away while a batch of it waits: with explicit commits its records are dropped, the new owner
 //!   reads them again. With auto-commit they are processed, because their offsets are stored already.
 //! * A commit of processed records fails: the next one covers it; when nothing comes any more it is tried again
@@ -21,12 +23,14 @@ mod books;
 mod drain;
 mod effects;
 mod group;
+mod out_of_order;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use history::ids::{Nanos, Offset};
+use history::ids::{LogId, Nanos, Offset};
 use history::journal::{JournalError, Writer};
 use history::op::{Cause, CommitMode, Op, Outcome, Position, Span};
 use history::payload;
@@ -85,6 +89,7 @@ pub(crate) fn run<Out: Write + Send + 'static>(
         ticker: Ticker::default(),
         committed_at: Nanos(0),
         draining: None,
+        slow: BTreeMap::new(),
         sink_said: String::new(),
         worker,
         shared,
@@ -104,6 +109,8 @@ struct Member<Out: Write + Send + 'static> {
     /// When positions were last committed.
     committed_at: Nanos,
     draining: Option<Draining>,
+    /// With `after-out-of-order`: the record of each log that takes longer than those behind it.
+    slow: BTreeMap<LogId, Record>,
     /// The last error of the sink that was logged.
     sink_said: String,
     worker: Worker<Out>,
@@ -119,11 +126,16 @@ impl<Out: Write + Send + 'static> Member<Out> {
             if !ready {
                 ready = self.is_ready(began)?;
             }
-            if let Ok(Order::Drain { deadline, ends }) = self.worker.orders.try_recv() {
-                self.draining = Some(Draining::new(ends, clock::now(), deadline));
+            match self.worker.orders.try_recv() {
+                Ok(Order::Drain { deadline, ends }) => {
+                    self.draining = Some(Draining::new(ends, clock::now(), deadline));
+                }
+                // The library finds new partitions by itself.
+                Ok(Order::Grow { .. }) | Err(_) => {}
             }
             self.find_the_way()?;
             let records = self.poll()?;
+            self.end_what_took_long(records.is_empty())?;
             if records.is_empty() {
                 self.commit_again()?;
             } else {
@@ -175,7 +187,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
         let mut books = self.shared.books();
         books.settle()?;
         let taken = books.take_taken();
-        if !self.role.commit.is_automatic() && !taken.is_empty() {
+        if !self.role.commit.commits_what_is_handed_out() && !taken.is_empty() {
             let before = records.len();
             records.retain(|record| !taken.contains(&record.log));
             books.progress.skipped += (before - records.len()) as u64;
@@ -221,6 +233,11 @@ impl<Out: Write + Send + 'static> Member<Out> {
                 let done = self.process(records)?;
                 self.commit_without_waiting(&positions(&done))?;
             }
+            Commit::AfterOutOfOrder => self.out_of_order(records)?,
+            Commit::AutoStored => {
+                let done = self.process(records)?;
+                self.store_positions(&positions(&done));
+            }
             Commit::Before => {
                 if self.commit_and_wait(&positions(records))? {
                     self.process(records)?;
@@ -241,7 +258,7 @@ impl<Out: Write + Send + 'static> Member<Out> {
         if self.role.processing_us == 0 && !self.worker.link.gates().armed() {
             return self.effect(records);
         }
-        let can_stop = matches!(self.role.commit, Commit::AfterSync | Commit::AfterAsync | Commit::InSink);
+        let can_stop = self.role.commit != Commit::Before && !self.role.commit.commits_what_is_handed_out();
         let mut done = Vec::with_capacity(records.len());
         for record in records {
             if can_stop && self.worker.link.leaving() {
@@ -414,9 +431,20 @@ impl<Out: Write + Send + 'static> Member<Out> {
         let open = self.shared.books().uncommitted();
         match self.role.commit {
             Commit::AfterSync | Commit::Before => self.commit_and_wait(&open).map(|_| ()),
-            Commit::AfterAsync if self.shared.books().awaits_answers() => Ok(()),
-            Commit::AfterAsync => self.commit_without_waiting(&open),
-            Commit::Auto | Commit::AutoHandedOver | Commit::InSink => Ok(()),
+            Commit::AfterAsync | Commit::AfterOutOfOrder if self.shared.books().awaits_answers() => Ok(()),
+            Commit::AfterAsync | Commit::AfterOutOfOrder => self.commit_without_waiting(&open),
+            Commit::Auto | Commit::AutoHandedOver | Commit::AutoStored | Commit::InSink => Ok(()),
+        }
+    }
+
+    /// Stores positions where the library's timer finds them. A log that is not ours any more is not stored: its new
+    /// owner reads the records again.
+    fn store_positions(&self, positions: &[Position]) {
+        if positions.is_empty() {
+            return;
+        }
+        if let Err(error) = self.consumer.store_offsets(&self.list(positions)) {
+            librdkafka::log(RDKafkaLogLevel::Error, "STORE", &error.to_string());
         }
     }
 
@@ -457,12 +485,13 @@ impl<Out: Write + Send + 'static> Member<Out> {
 
     /// Commits what was processed, leaves the group and ends the client.
     fn finish(mut self) -> Result<(Progress, Writer, WorkerConfig), WorkerError> {
+        self.end_what_took_long(true)?;
         let open = self.shared.books().uncommitted();
         match self.role.commit {
-            Commit::AfterSync | Commit::AfterAsync | Commit::Before => {
+            Commit::AfterSync | Commit::AfterAsync | Commit::AfterOutOfOrder | Commit::Before => {
                 self.commit_and_wait(&open)?;
             }
-            Commit::Auto | Commit::AutoHandedOver | Commit::InSink => {}
+            Commit::Auto | Commit::AutoHandedOver | Commit::AutoStored | Commit::InSink => {}
         }
         // What poll still returns here was handed out by the library and never reaches the application.
         if self.consumer.close_queue().is_ok() {
@@ -499,7 +528,7 @@ fn report_error(error: KafkaError) -> Result<(), WorkerError> {
 
 /// How many records are polled before they are processed.
 fn batch_size(role: &ConsumerRole) -> usize {
-    let one_by_one = role.commit.is_automatic() && role.processing_us > 0;
+    let one_by_one = role.commit.commits_what_is_handed_out() && role.processing_us > 0;
     let batch = role.batch.unwrap_or(if one_by_one { 1 } else { BATCH });
     usize::try_from(batch.max(1)).unwrap_or(usize::MAX)
 }

@@ -26,7 +26,7 @@ pub struct Mode {
 }
 
 /// The modes that work.
-pub const MODES: [Mode; 15] = [
+pub const MODES: [Mode; 17] = [
     Mode {
         id: "M1",
         name: "producer acks=0",
@@ -91,6 +91,15 @@ pub const MODES: [Mode; 15] = [
         effect: None,
     },
     Mode {
+        id: "M7",
+        name: "consumer auto-commit of what the application has stored after processing (librdkafka)",
+        promises: "at least once",
+        limit: "crash between effect and commit duplicates",
+        librdkafka: &[("enable.auto.offset.store", "false")],
+        commit: Some(Commit::AutoStored),
+        effect: None,
+    },
+    Mode {
         id: "M8",
         name: "commit before processing",
         promises: "at most once",
@@ -115,6 +124,15 @@ pub const MODES: [Mode; 15] = [
         limit: "crash between effect and commit duplicates, by more than when waiting",
         librdkafka: &[("enable.auto.commit", "false")],
         commit: Some(Commit::AfterAsync),
+        effect: None,
+    },
+    Mode {
+        id: "M9",
+        name: "commit of the highest that is finished, while earlier records are in process",
+        promises: "neither",
+        limit: "crash: what took longer than those behind it is committed already, and lost",
+        librdkafka: &[("enable.auto.commit", "false")],
+        commit: Some(Commit::AfterOutOfOrder),
         effect: None,
     },
     Mode {
@@ -173,18 +191,33 @@ impl Commit {
         match self {
             Self::AfterSync => "after-sync",
             Self::AfterAsync => "after-async",
+            Self::AfterOutOfOrder => "after-out-of-order",
             Self::Before => "before",
             Self::Auto => "auto",
             Self::InSink => "in-sink",
             Self::AutoHandedOver => "auto-handed-over",
+            Self::AutoStored => "auto-stored",
         }
     }
 
     /// Whether the library's timer commits.
     pub fn is_automatic(self) -> bool {
         match self {
+            Self::Auto | Self::AutoHandedOver | Self::AutoStored => true,
+            Self::AfterSync | Self::AfterAsync | Self::AfterOutOfOrder | Self::Before | Self::InSink => false,
+        }
+    }
+
+    /// Whether what was handed out may be committed before it is processed, whatever the application does.
+    pub fn commits_what_is_handed_out(self) -> bool {
+        match self {
             Self::Auto | Self::AutoHandedOver => true,
-            Self::AfterSync | Self::AfterAsync | Self::Before | Self::InSink => false,
+            Self::AfterSync
+            | Self::AfterAsync
+            | Self::AfterOutOfOrder
+            | Self::Before
+            | Self::AutoStored
+            | Self::InSink => false,
         }
     }
 
@@ -199,6 +232,15 @@ impl Commit {
                 Step::CommitSent,
                 Step::CommitKnown,
             ],
+            // Of the record that takes longest.
+            Self::AfterOutOfOrder => &[
+                Step::Polled,
+                Step::Processing,
+                Step::CommitSent,
+                Step::CommitKnown,
+                Step::EffectBegun,
+                Step::EffectDone,
+            ],
             Self::Before => &[
                 Step::Polled,
                 Step::CommitSent,
@@ -209,7 +251,7 @@ impl Commit {
             ],
             // When the library's timer commits is not the application's to know; a position in the sink is committed with
             // the effect.
-            Self::Auto | Self::AutoHandedOver | Self::InSink => {
+            Self::Auto | Self::AutoHandedOver | Self::AutoStored | Self::InSink => {
                 &[Step::Polled, Step::Processing, Step::EffectBegun, Step::EffectDone]
             }
         }
@@ -218,9 +260,10 @@ impl Commit {
     /// Properties that the mode sets, and that a spec must not contradict.
     pub fn implied(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::AfterSync | Self::AfterAsync | Self::Before | Self::InSink => {
+            Self::AfterSync | Self::AfterAsync | Self::AfterOutOfOrder | Self::Before | Self::InSink => {
                 &[("enable.auto.commit", "false")]
             }
+            Self::AutoStored => &[("enable.auto.offset.store", "false")],
             Self::Auto | Self::AutoHandedOver => &[],
         }
     }

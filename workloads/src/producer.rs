@@ -12,6 +12,7 @@
 
 mod again;
 mod books;
+mod growth;
 mod outbox;
 
 use std::io::Write;
@@ -70,8 +71,7 @@ pub(crate) fn run<Out: Write + Send + 'static>(
         books: Mutex::new(Books::new(journal, outbox)),
         again: Mutex::new(Again::new(role.resend)),
         relay: Mutex::new(None),
-        logs,
-        targets,
+        aims: Mutex::new(Arc::new(Aims { logs, targets })),
         answered,
     });
     let context = Deliveries { shared: Arc::clone(&shared), link: Arc::clone(&worker.link) };
@@ -102,11 +102,24 @@ struct Shared {
     again: Mutex<Again>,
     /// While records of earlier incarnations are sent: which are open. Nothing else is sent meanwhile.
     relay: Mutex<Option<Relay>>,
+    /// Replaced as a whole when a topic grows.
+    aims: Mutex<Arc<Aims>>,
+    /// Whether brokers answer at all (`acks` is not 0).
+    answered: bool,
+}
+
+/// Where records go.
+struct Aims {
     /// The journal's numbers of the logs, in the order of the targets.
     logs: Vec<LogId>,
     targets: Targets,
-    /// Whether brokers answer at all (`acks` is not 0).
-    answered: bool,
+}
+
+impl Aims {
+    fn of(&self, seq: Seq) -> (LogId, &TopicPartition) {
+        let index = self.targets.of(seq);
+        (self.logs[index], &self.targets.logs()[index])
+    }
 }
 
 impl Shared {
@@ -122,9 +135,12 @@ impl Shared {
         self.relay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn target(&self, seq: Seq) -> (LogId, &TopicPartition) {
-        let index = self.targets.of(seq);
-        (self.logs[index], &self.targets.logs()[index])
+    fn aims(&self) -> Arc<Aims> {
+        Arc::clone(&self.aims.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn log(&self, seq: Seq) -> LogId {
+        self.aims().of(seq).0
     }
 }
 
@@ -153,7 +169,7 @@ impl<Out: Write + Send> ProducerContext for Deliveries<Out> {
             return;
         }
         let (seq, handed_over) = unpack(opaque);
-        let (log, _) = self.shared.target(seq);
+        let log = self.shared.log(seq);
         let mut books = self.shared.books();
         match result {
             Ok(message) => {
@@ -215,9 +231,13 @@ impl<Out: Write + Send + 'static> Sender<Out> {
         let mut pacer = Pacer::new(self.role.rate, clock::now());
         let mut sending = true;
         while !self.worker.link.leaving() {
-            if let Some(Order::Drain { deadline, .. }) = self.order() {
-                sending = false;
-                self.drain(deadline)?;
+            match self.order() {
+                Some(Order::Drain { deadline, .. }) => {
+                    sending = false;
+                    self.drain(deadline)?;
+                }
+                Some(Order::Grow { topic, partitions }) => self.grow(&topic, partitions)?,
+                None => {}
             }
             self.send_again()?;
             let wanted = if sending { pacer.take(clock::now(), self.burst()) } else { 0 };
@@ -232,10 +252,11 @@ impl<Out: Write + Send + 'static> Sender<Out> {
     /// Sends a record to every log, again and again, until each log has acknowledged one.
     fn warm_up(&mut self, within: Duration) -> Result<(), WorkerError> {
         let deadline = after(clock::now(), within);
+        let aims = self.shared.aims();
         while !self.worker.link.leaving() {
             let (cold, open) = {
                 let books = self.shared.books();
-                let cold = self.shared.logs.iter().zip(self.shared.targets.logs());
+                let cold = aims.logs.iter().zip(aims.targets.logs());
                 let cold = cold.filter(|(log, _)| !books.has_acknowledged(**log)).map(|(_, name)| name);
                 (worker::names(cold), books.outstanding())
             };
@@ -248,8 +269,8 @@ impl<Out: Write + Send + 'static> Sender<Out> {
                 return Err(WorkerError::WarmUp(message));
             }
             if open == 0 {
-                for _ in 0..self.shared.logs.len() {
-                    self.shared.targets.warm_up();
+                for _ in 0..aims.logs.len() {
+                    aims.targets.warm_up();
                     self.send(1)?;
                 }
             }
@@ -294,11 +315,10 @@ impl<Out: Write + Send + 'static> Sender<Out> {
     fn burst_to_one_log(&mut self, most: u32) -> Result<SendRun, WorkerError> {
         let most = if self.worker.link.gates().armed() { 1 } else { most };
         let first = self.next;
-        let (log, _) = self.shared.target(first);
+        let aims = self.shared.aims();
+        let (log, _) = aims.of(first);
         let mut count = 1;
-        while count < most
-            && first.0.checked_add(count).is_some_and(|seq| self.shared.target(Seq(seq)).0 == log)
-        {
+        while count < most && first.0.checked_add(count).is_some_and(|seq| aims.of(Seq(seq)).0 == log) {
             count += 1;
         }
         let next = first.0.checked_add(count);
@@ -311,7 +331,8 @@ impl<Out: Write + Send + 'static> Sender<Out> {
     /// Hands one journalled record to the library; `now` is when, and is moved on when that takes time.
     fn hand_over(&mut self, seq: Seq, now: &mut Nanos) -> Result<HandOver, WorkerError> {
         let shared = Arc::clone(&self.shared);
-        let (_, target) = shared.target(seq);
+        let aims = shared.aims();
+        let (_, target) = aims.of(seq);
         let value = Value { process: self.worker.config.process, seq };
         let size = usize::try_from(self.role.record_size).unwrap_or(usize::MAX);
         payload::encode(&mut self.payload, self.worker.config.run, value, target, size);
@@ -340,7 +361,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
 
     /// The library did not take a record, so it is not in a log and never will be, whatever the code.
     fn never_taken(&self, seq: Seq, code: RDKafkaErrorCode) {
-        let (log, _) = self.shared.target(seq);
+        let log = self.shared.log(seq);
         self.shared.books().unresolved(log, seq, (Outcome::Fail, code as i32));
     }
 
@@ -435,7 +456,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
         }
         let open = self.shared.books().open_sends();
         for seq in open {
-            let (log, _) = self.shared.target(seq);
+            let log = self.shared.log(seq);
             self.shared.books().unresolved(log, seq, (Outcome::Info, 0));
         }
         self.shared.books().settle()?;

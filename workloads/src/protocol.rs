@@ -163,6 +163,9 @@ pub enum Commit {
     AfterSync,
     /// After processing, not waiting (M9).
     AfterAsync,
+    /// After processing, not waiting, by an application that works on several records of a log at a time and commits the
+    /// highest that is finished (M9): one record of each log takes longer than those behind it, and longer than their commit.
+    AfterOutOfOrder,
     /// Before processing, waiting; what is not known to be committed is skipped (M8).
     Before,
     /// By the library's timer, with the library's own defaults (M7).
@@ -171,6 +174,9 @@ pub enum Commit {
     /// this differs from [`Commit::Auto`]: it commits, at the next poll, what the previous ones returned. librdkafka
     /// commits what it handed out in either case, so it has no such mode.
     AutoHandedOver,
+    /// By the library's timer, and only what the application has stored after processing (M7): librdkafka's
+    /// `enable.auto.offset.store = false`. The Java client has no such call.
+    AutoStored,
     /// Never to Kafka: the positions are kept in the sink, with the effects (M10).
     InSink,
 }
@@ -201,6 +207,14 @@ pub enum Command {
         /// For a consumer: where the logs end. Empty for a producer.
         #[serde(default)]
         ends: Vec<End>,
+    },
+    /// A topic has more partitions than before. A producer uses them once its library knows them; a consumer is not told,
+    /// because its library finds them by itself.
+    Grow {
+        /// Topic name.
+        topic: String,
+        /// Number of partitions from now on.
+        partitions: i32,
     },
     /// Leave in good order: flush, leave the group, close the journal, `done`, exit.
     Stop,

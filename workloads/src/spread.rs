@@ -2,7 +2,8 @@
 //!
 //! The library's partitioner is never asked, so the intended log of every record is known from the plan, and
 //! Java's and librdkafka's different hashes cannot make two runs incomparable. Consecutive records stay in one
-//! log for a while, as the sticky partitioners of both families make them do.
+//! log for a while, as the sticky partitioners of both families make them do. Where a topic grows, the records from then
+//! on are spread over more logs, and the earlier ones keep theirs.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,6 +15,8 @@ use crate::protocol::{Spread, Topic};
 #[derive(Debug)]
 pub struct Targets {
     logs: Vec<TopicPartition>,
+    /// Since which record how many of the logs are used, in order.
+    eras: Vec<(Seq, usize)>,
     spread: Spread,
     /// Records at the beginning that visit one log after the other, whatever the spread.
     warm_up: AtomicU32,
@@ -28,7 +31,20 @@ impl Targets {
                 (0..topic.partitions).map(|partition| TopicPartition::new(&topic.name, partition))
             })
             .collect();
-        (1..=65_536).contains(&logs.len()).then_some(Self { logs, spread, warm_up: AtomicU32::new(0) })
+        let eras = vec![(Seq(0), logs.len())];
+        (1..=65_536).contains(&logs.len()).then_some(Self { logs, eras, spread, warm_up: AtomicU32::new(0) })
+    }
+
+    /// The same with more partitions of a topic from a record on; none where there would be more than 65,536 logs.
+    pub fn grown(&self, topic: &str, partitions: i32, from: Seq) -> Option<Self> {
+        let mut logs = self.logs.clone();
+        let known = logs.iter().filter(|log| log.topic == topic).count();
+        let fresh = i32::try_from(known).ok()?..partitions;
+        logs.extend(fresh.map(|partition| TopicPartition::new(topic, partition)));
+        let mut eras = self.eras.clone();
+        eras.push((from, logs.len()));
+        let warm_up = AtomicU32::new(self.warm_up.load(Ordering::Relaxed));
+        (logs.len() <= 65_536).then_some(Self { logs, eras, spread: self.spread, warm_up })
     }
 
     /// All of them.
@@ -43,7 +59,7 @@ impl Targets {
 
     /// Index in [`Targets::logs`] of the log of this record.
     pub fn of(&self, seq: Seq) -> usize {
-        let count = self.logs.len() as u64;
+        let count = self.used_by(seq);
         let Some(place) = seq.0.checked_sub(self.warm_up.load(Ordering::Relaxed)) else {
             return index(u64::from(seq.0) % count);
         };
@@ -51,6 +67,12 @@ impl Targets {
             Spread::RoundRobin { run } => index(u64::from(place / run.max(1)) % count),
             Spread::Seeded { seed, run } => index(mix(seed ^ mix(u64::from(place / run.max(1)))) % count),
         }
+    }
+
+    /// How many logs the records of this time are spread over.
+    fn used_by(&self, seq: Seq) -> u64 {
+        let era = self.eras.iter().rev().find(|(from, _)| *from <= seq);
+        era.map_or(self.logs.len(), |(_, count)| *count) as u64
     }
 }
 
@@ -100,6 +122,17 @@ mod tests {
             assert!((1000..1700).contains(&share), "log {log}: {share}");
         }
         assert_ne!(logs, order(&targets(Spread::Seeded { seed: 8, run: 4 }), 4000));
+    }
+
+    #[test]
+    fn a_topic_that_grows_gets_its_share_from_then_on_and_changes_nothing_before() {
+        let before = targets(Spread::RoundRobin { run: 1 });
+        let grown = before.grown("a", 4, Seq(6)).unwrap();
+        assert_eq!(order(&grown, 6), order(&before, 6));
+        let names: Vec<String> = grown.logs().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["a/0", "a/1", "b/0", "a/2", "a/3"]);
+        assert_eq!((6..11).map(|seq| grown.of(Seq(seq))).collect::<Vec<_>>(), [1, 2, 3, 4, 0]);
+        assert!(grown.grown("b", 70_000, Seq(9)).is_none());
     }
 
     #[test]

@@ -125,6 +125,13 @@ pub(crate) enum Order {
         /// For a consumer: where the logs end.
         ends: Vec<End>,
     },
+    /// A topic has more partitions.
+    Grow {
+        /// Topic name.
+        topic: String,
+        /// Number of partitions from now on.
+        partitions: i32,
+    },
 }
 
 /// What a producer or consumer works with: its configuration, its journal, its controller.

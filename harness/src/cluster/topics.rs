@@ -50,6 +50,58 @@ pub(super) async fn create(
     }
 }
 
+/// Gives a topic more partitions and waits until every broker that answers shows them; how many it does.
+pub(super) async fn grow(
+    brokers: &BTreeMap<NodeId, SocketAddr>,
+    (topic, partitions): (&str, u16),
+    patience: Duration,
+) -> Result<u16, WireError> {
+    let mut refused = None;
+    let mut done = false;
+    for address in brokers.values() {
+        let asked = async {
+            Client::connect(*address, "onceproof-topics", PATIENCE)
+                .await?
+                .create_partitions(topic, partitions)
+                .await
+        };
+        match asked.await {
+            Ok(()) => {
+                done = true;
+                break;
+            }
+            // Another broker may be reachable.
+            Err(error) => refused = Some(error),
+        }
+    }
+    if let (false, Some(error)) = (done, refused) {
+        return Err(error);
+    }
+    let mut shown = 0;
+    let waiting = async {
+        while shown < partitions {
+            shown = shown_by_all(brokers, topic).await;
+            sleep(PAUSE).await;
+        }
+    };
+    // What is shown when patience ends is what the ledger says.
+    let _ = timeout(patience, waiting).await;
+    Ok(shown)
+}
+
+/// Partitions with a leader, as the broker that shows the fewest has it.
+async fn shown_by_all(brokers: &BTreeMap<NodeId, SocketAddr>, topic: &str) -> u16 {
+    let mut least = None;
+    for address in brokers.values() {
+        let Ok(mut client) = Client::connect(*address, "onceproof-topics", PATIENCE).await else { continue };
+        let Ok(metadata) = client.metadata(&[topic.to_owned()]).await else { continue };
+        let led = metadata.logs.values().filter(|log| log.leader.is_some()).count();
+        let led = u16::try_from(led).unwrap_or(u16::MAX);
+        least = Some(least.map_or(led, |least: u16| least.min(led)));
+    }
+    least.unwrap_or(0)
+}
+
 async fn forget_ready(
     clients: &mut BTreeMap<NodeId, Client>,
     missing: &mut BTreeSet<TopicPartition>,

@@ -13,6 +13,7 @@ use history::journal::{Header, Writer};
 use history::op::{Identity, Isolation, Op};
 use nemesis::ledger::State;
 use nemesis::schedule::{Heal, Moment};
+use nemesis::target::ClientRef;
 use workloads::protocol::End;
 
 use super::{Controller, RunError, nanos};
@@ -26,6 +27,9 @@ use crate::wire::{At, Client};
 /// How long workers may take to leave in good order.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a consumer that has its assignment may take to find the ends of its logs.
+const END_FOUND: Duration = Duration::from_secs(1);
+
 /// How long a leader may take to say where its log ends.
 const ENDS_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -37,16 +41,44 @@ impl Controller {
     pub(super) async fn warm_up(&mut self) -> Result<(), RunError> {
         let phases = self.plan.phases;
         self.enter("warm-up", phases.warm_up + phases.storm + phases.calm)?;
-        for client in self.workers.all() {
-            self.workers.start(&client).await?;
-        }
         let patience = self.plan.limits.start;
+        self.begin_at_the_end(patience).await?;
+        for client in self.workers.all() {
+            if self.workers.standing(&client) == Some(Standing::Waiting) {
+                self.workers.start(&client).await?;
+            }
+        }
         let working = |run: &mut Self| run.interrupted || run.workers.all_are(&[Standing::Working]);
         if !self.until(patience, working).await? {
             let who = self.workers.not_yet(&[Standing::Working]);
             return Err(RunError::NotWarm { waited: patience, who });
         }
         self.until(phases.warm_up, |run| run.interrupted).await?;
+        Ok(())
+    }
+
+    /// Consumers that begin at the end of a log start before anybody writes: what was written before them would be lost to
+    /// them, whatever the run is about.
+    async fn begin_at_the_end(&mut self, patience: Duration) -> Result<(), RunError> {
+        let first: Vec<ClientRef> = self
+            .plan
+            .instances()
+            .filter(|(_, plan)| plan.begins_at_the_end())
+            .map(|(client, _)| client.clone())
+            .collect();
+        if first.is_empty() {
+            return Ok(());
+        }
+        for client in &first {
+            self.workers.start(client).await?;
+        }
+        let there = |run: &mut Self| {
+            let works = |client| run.workers.standing(client) == Some(Standing::Working);
+            run.interrupted || first.iter().all(works)
+        };
+        if self.until(patience, there).await? {
+            self.until(END_FOUND, |run| run.interrupted).await?;
+        }
         Ok(())
     }
 

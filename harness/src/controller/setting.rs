@@ -329,7 +329,8 @@ pub(super) fn client_of(planned: &Planned, steps: &Steps) -> Option<ClientRef> {
         | Fault::Loss { .. }
         | Fault::Delay { .. }
         | Fault::LoseResponse { .. }
-        | Fault::Hold { .. } => None,
+        | Fault::Hold { .. }
+        | Fault::Grow { .. } => None,
     };
     let own = target.and_then(|target| match target {
         Target::Client(client) => Some(client.clone()),

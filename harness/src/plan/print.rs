@@ -75,9 +75,10 @@ fn client_words(client: &ClientPlan) -> String {
         Role::Consumer(consumer) => {
             let group = client.group.as_deref().unwrap_or("");
             let commit = consumer.commit.name();
+            let member = if client.static_member { " as static members" } else { "" };
             let effect = consumer.effect.map(|mode| format!(", effect {}", mode.name())).unwrap_or_default();
             format!(
-                "{name}: {count} × {family} consumer of {topic} in group {group}, commit {commit}{effect}{config}"
+                "{name}: {count} × {family} consumer of {topic} in group {group}{member}, commit {commit}{effect}{config}"
             )
         }
     }

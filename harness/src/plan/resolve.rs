@@ -121,6 +121,7 @@ fn clients(loaded: &Loaded, left_out: &mut BTreeMap<String, Vec<String>>) -> Vec
                 topic: client.topic.clone(),
                 version: version(client, *family, &loaded.spec),
                 group: group(name, client, *family),
+                static_member: client.static_member,
                 role: role(client, limits(&loaded.spec).start),
                 properties: file.into_iter().chain(client.config.0.clone()).collect(),
             });
@@ -235,10 +236,11 @@ fn scripted(spec: &FaultSpec, id: FaultId, seed: Seed) -> Option<Planned> {
         | Fault::Pause { .. }
         | Fault::Cut { .. }
         | Fault::Loss { .. }
-        | Fault::Delay { .. }) => other,
+        | Fault::Delay { .. }
+        | Fault::Grow { .. }) => other,
     };
     let heal = spec.heal.clone().or_else(|| spec.release.clone()).unwrap_or(match fault {
-        Fault::LoseResponse { .. } => Heal::Itself,
+        Fault::LoseResponse { .. } | Fault::Grow { .. } => Heal::Itself,
         Fault::Kill { .. }
         | Fault::Pause { .. }
         | Fault::Cut { .. }
@@ -292,7 +294,7 @@ fn claim(spec: &Spec, plan: &Plan) -> Claim {
             settings["enable.idempotence"] == "true"
                 || settings["max.in.flight.requests.per.connection"] == "1"
         }
-        protocol::Role::Consumer(_) => true,
+        protocol::Role::Consumer(consumer) => consumer.commit != Commit::AfterOutOfOrder,
     };
     if plan.clients.iter().all(ordered) {
         claim.add(Property::Ordered);
@@ -309,7 +311,8 @@ fn exercises(spec: &Spec, plan: &Plan) -> BTreeSet<Exercise> {
         | Fault::Loss { .. }
         | Fault::Delay { .. }
         | Fault::LoseResponse { .. }
-        | Fault::Hold { .. } => false,
+        | Fault::Hold { .. }
+        | Fault::Grow { .. } => false,
     });
     let dead = kills_client.then_some(Exercise::ClientCrash);
     let effects = spec.sink.is_some() && spec.claim.stage(Stage::Effect).level.is_some();
@@ -345,9 +348,9 @@ fn settings(spec: &Spec, plan: &Plan) -> Settings {
 /// The words by which the checker names a consumer's way of committing.
 fn commit_words(commit: Commit) -> &'static str {
     match commit {
-        Commit::AfterSync | Commit::AfterAsync => "commit-after",
+        Commit::AfterSync | Commit::AfterAsync | Commit::AfterOutOfOrder => "commit-after",
         Commit::Before => "commit-before",
-        Commit::Auto | Commit::AutoHandedOver => "auto-commit",
+        Commit::Auto | Commit::AutoHandedOver | Commit::AutoStored => "auto-commit",
         Commit::InSink => "offset-in-sink",
     }
 }

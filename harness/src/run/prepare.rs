@@ -13,8 +13,9 @@ use crate::javac::{self, JavaWorker, JavacError};
 use crate::kafka::archive;
 use crate::kafka::java::{Java, JavaError};
 use crate::kafka::jvm::ArchiveUse;
+use crate::kafka::release::Release;
 use crate::kafka::storage::{Storage, StorageError};
-use crate::plan::Plan;
+use crate::plan::{ClientPlan, Plan};
 use crate::sink::{self, SinkFailure};
 use crate::spec::{Family, SinkKind};
 
@@ -65,6 +66,16 @@ pub enum PrepareError {
         /// MiB needed.
         needed: u64,
     },
+    /// A group protocol that the brokers of a given folder do not have; of a given version the spec's own check says so.
+    #[error(
+        "client {client} asks for group.protocol = \"consumer\", and the brokers are of {version}: it is there from 4.0 on"
+    )]
+    GroupProtocol {
+        /// Which client.
+        client: String,
+        /// The brokers' version.
+        version: String,
+    },
     /// The system refused something.
     #[error("{what}: {error}")]
     System {
@@ -88,6 +99,7 @@ impl PrepareError {
             | PrepareError::NoRoom { .. }
             | PrepareError::NoMemory { .. } => true,
             PrepareError::Fetch(_)
+            | PrepareError::GroupProtocol { .. }
             | PrepareError::Javac(_)
             | PrepareError::Storage(_)
             | PrepareError::System { .. } => false,
@@ -97,7 +109,10 @@ impl PrepareError {
     /// Whether the spec asks for what does not exist.
     pub fn is_usage(&self) -> bool {
         let (PrepareError::Fetch(error) | PrepareError::Javac(JavacError::Fetch(error))) = self else {
-            return matches!(self, PrepareError::Javac(JavacError::DoesNotCompile { .. }));
+            return matches!(
+                self,
+                PrepareError::Javac(JavacError::DoesNotCompile { .. }) | PrepareError::GroupProtocol { .. }
+            );
         };
         matches!(
             error,
@@ -124,10 +139,24 @@ pub(super) fn prepare(plan: &Plan, store: &Path) -> Result<Prepared, PrepareErro
     if fetched == Fetched::Resolved {
         anstream::eprintln!("fetched Kafka {}", release.label);
     }
+    group_protocol(plan, &release)?;
     let storage = Storage::prepare(&cache, &release, &java, &plan.kafka)?;
     // Without one, the run makes it first, inside its own lab.
     let archive = archive::cached(&cache, &release, &java).map_or(ArchiveUse::None, ArchiveUse::Read);
     Ok(Prepared { release, java, storage, archive })
+}
+
+/// Whether the brokers have the group protocol that clients ask for.
+fn group_protocol(plan: &Plan, release: &Release) -> Result<(), PrepareError> {
+    let newer = |protocol: &String| protocol.eq_ignore_ascii_case("consumer");
+    let asks = |client: &&ClientPlan| client.properties.get("group.protocol").is_some_and(newer);
+    match plan.clients.iter().find(asks).filter(|_| release.version.major < 4) {
+        Some(client) => Err(PrepareError::GroupProtocol {
+            client: client.name.clone(),
+            version: release.version.to_string(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// The Java workers of a plan, by the client's version in the plan.

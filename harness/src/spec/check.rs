@@ -6,6 +6,7 @@
 
 mod clients;
 mod faults;
+mod groups;
 mod sink;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub(super) fn all(spec: &Spec, tree: &Tree) -> Vec<Problem> {
     check.topics();
     check.clients();
     check.sink();
+    check.locks();
     check.faults();
     check.problems
 }

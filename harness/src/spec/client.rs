@@ -37,6 +37,10 @@ pub struct Client {
     /// Consumers: the group. Default: the client's name; with several families, the name and the family, as
     /// `billing-java`.
     pub group: Option<String>,
+    /// Consumers: whether each instance is a static member of its group, with its own name as `group.instance.id`: one that
+    /// is restarted within its session gets its logs back without a rebalance. Default false.
+    #[serde(default)]
+    pub static_member: bool,
     /// Consumers: when positions are committed. Default `after-sync`; `in-sink` where `effect` keeps them there.
     #[serde(default)]
     #[schemars(schema_with = "commit_schema")]
@@ -107,12 +111,14 @@ fn resend_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// When a consumer may commit, in the order of the documentation.
-pub const COMMITS: [Commit; 6] = [
+pub const COMMITS: [Commit; 8] = [
     Commit::AfterSync,
     Commit::AfterAsync,
+    Commit::AfterOutOfOrder,
     Commit::Before,
     Commit::Auto,
     Commit::AutoHandedOver,
+    Commit::AutoStored,
     Commit::InSink,
 ];
 

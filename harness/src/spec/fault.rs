@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::time::Time;
 
 /// One fault: when it strikes, what it does, when it is undone. Exactly one of the keys `kill`, `pause`, `isolate`,
-/// `partition`, `loss`, `delay`, `lose`, `hold` says what it does.
+/// `partition`, `loss`, `delay`, `lose`, `hold`, `grow` says what it does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 pub struct FaultSpec {
@@ -46,7 +46,9 @@ pub struct FaultSpec {
     pub lose: Option<LosePhrase>,
     /// Hold a request: `Fetch from followers of orders/0`.
     pub hold: Option<HoldPhrase>,
-    /// When it is undone: `after 3s`, `at end`, a condition, `by itself`. Default: `at end`, or `by itself` for `lose`.
+    /// Add partitions to a topic: `orders to 6`.
+    pub grow: Option<GrowPhrase>,
+    /// When it is undone: `after 3s`, `at end`, a condition, `by itself`. Default: `at end`, or `by itself` for `lose` and `grow`.
     #[schemars(with = "Option<String>")]
     pub heal: Option<Heal>,
     /// Another word for `heal`, for held requests.
@@ -104,9 +106,14 @@ phrase!(
     HoldPhrase, fault::read_hold, "Fetch from followers of orders/0"
 );
 
+phrase!(
+    /// `TOPIC to N`.
+    GrowPhrase, fault::read_growth, "orders to 6"
+);
+
 /// The keys that say what a fault does.
-pub(super) const ACTIONS: [&str; 8] =
-    ["kill", "pause", "isolate", "partition", "loss", "delay", "lose", "hold"];
+pub(super) const ACTIONS: [&str; 9] =
+    ["kill", "pause", "isolate", "partition", "loss", "delay", "lose", "hold", "grow"];
 
 impl FaultSpec {
     /// The actions that are given, with the keys they were given by; a sound fault has exactly one.
@@ -125,6 +132,7 @@ impl FaultSpec {
             ("delay", self.delay.clone().map(|phrase| phrase.0)),
             ("lose", self.lose.clone().map(|phrase| phrase.0)),
             ("hold", self.hold.clone().map(|phrase| phrase.0)),
+            ("grow", self.grow.clone().map(|phrase| phrase.0)),
         ];
         let given = process.into_iter().chain(phrases);
         given.filter_map(|(key, fault)| fault.map(|fault| (key, fault))).collect()

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::{ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest, TopicName};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +55,22 @@ impl Client {
             let said =
                 topic.error_message.as_ref().map(|said| format!(": {}", said.as_str())).unwrap_or_default();
             self.accept("CreateTopics", Some(format!("{}{said}", topic.name.0.as_str())), topic.error_code)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a topic this many partitions, which must be more than it has. Brokers learn of them a little later.
+    pub async fn create_partitions(&mut self, topic: &str, partitions: u16) -> Result<(), WireError> {
+        let wanted = CreatePartitionsTopic::default()
+            .with_name(TopicName(text(topic)))
+            .with_count(i32::from(partitions))
+            .with_assignments(None);
+        let request = CreatePartitionsRequest::default()
+            .with_topics(vec![wanted])
+            .with_timeout_ms(milliseconds(TOPIC_PATIENCE));
+        let answer = self.ask_within("CreatePartitions", &request, 3, TOPIC_PATIENCE * 2).await?;
+        for result in answer.results {
+            self.accept("CreatePartitions", Some(topic.to_owned()), result.error_code)?;
         }
         Ok(())
     }

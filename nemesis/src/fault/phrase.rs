@@ -106,6 +106,16 @@ pub const KINDS: &[Kind] = &[
         bites: "at least one request was held",
         example: "hold = \"Fetch from followers of orders/0\"",
     },
+    Kind {
+        key: "grow",
+        noun: "growth",
+        forms: &["TOPIC to N"],
+        does: "The topic has N partitions from then on; the new ones are empty. Producers use them as soon as their library \
+               knows them; consumers find them by themselves, when they next refresh what they know of the topic.",
+        heals: "by itself, that is never: no partition can be taken away",
+        bites: "every broker that runs shows N partitions, each with a leader",
+        example: "grow = \"orders to 6\"",
+    },
 ];
 
 /// The forms of a fault, for errors.
@@ -120,6 +130,7 @@ pub const FORMS: &[&str] = &[
     "D ± J delay on A <-> B",
     "lose response of API to TARGET",
     "hold API from TARGET",
+    "grow TOPIC to N",
 ];
 
 const GRAMMAR: Grammar<Fault> = Grammar {
@@ -140,6 +151,7 @@ const GRAMMAR: Grammar<Fault> = Grammar {
         "to",
         "hold",
         "from",
+        "grow",
         "leader",
         "follower",
         "followers",
@@ -167,6 +179,7 @@ fn read(phrase: &str) -> Option<Fault> {
             "partition" => partition(rest),
             "lose" => lost_response(rest),
             "hold" => hold(rest),
+            "grow" => growth(rest),
             _ => None,
         };
         if fault.is_some() {
@@ -235,6 +248,22 @@ fn lost_response(phrase: &str) -> Option<Fault> {
 fn hold(phrase: &str) -> Option<Fault> {
     let (api, from) = phrase.split_once(" from ").or_else(|| phrase.split_once(" of "))?;
     Some(Fault::Hold { api: Api::named(api)?, from: from.parse().ok()?, nth: 1 })
+}
+
+fn growth(phrase: &str) -> Option<Fault> {
+    let (topic, partitions) = phrase.rsplit_once(" to ")?;
+    let partitions = crate::phrase::number(partitions.trim_end_matches(" partitions"))?;
+    let is_name = !topic.is_empty() && !topic.contains(' ');
+    is_name.then_some(())?;
+    Some(Fault::Grow { topic: topic.to_owned(), partitions })
+}
+
+/// The value of a spec's `grow`: `orders to 6`.
+///
+/// # Errors
+/// When it cannot be understood.
+pub fn read_growth(value: &str) -> Result<Fault, Misunderstood> {
+    value_of("grow", value, growth, &|fault| without(fault, "grow "))
 }
 
 /// The value of a spec's `partition`: `A <-> B`, `A -> B` or `halves`.
@@ -352,6 +381,7 @@ impl fmt::Display for Fault {
                 write!(f, "lose response of {api} to {client}")
             }
             Self::Hold { api, from, .. } => write!(f, "hold {api} from {from}"),
+            Self::Grow { topic, partitions } => write!(f, "grow {topic} to {partitions}"),
         }
     }
 }

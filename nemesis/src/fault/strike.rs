@@ -53,6 +53,13 @@ pub enum Strike {
         /// The first, counted from 1.
         nth: u32,
     },
+    /// A topic gets more partitions.
+    Grow {
+        /// Which.
+        topic: String,
+        /// How many it has from then on.
+        partitions: u16,
+    },
 }
 
 /// What happens to the frames of a link.
@@ -108,6 +115,9 @@ impl Fault {
             Self::Hold { api, from, nth } => {
                 Ok(Strike::Hold { api: *api, from: resolve(from, view, choice)?, nth: *nth })
             }
+            Self::Grow { topic, partitions } => {
+                Ok(Strike::Grow { topic: topic.clone(), partitions: *partitions })
+            }
         }
     }
 }
@@ -119,6 +129,7 @@ impl Strike {
             Self::Kill { places } | Self::Pause { places } => places.clone(),
             Self::LoseResponse { clients, .. } => clients.clone(),
             Self::Hold { from, .. } => from.clone(),
+            Self::Grow { .. } => Vec::new(),
             Self::Network { links, .. } => links
                 .iter()
                 .flat_map(|link| [link.from.clone(), link.to.clone()])

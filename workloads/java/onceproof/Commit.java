@@ -4,6 +4,7 @@ package onceproof;
 enum Commit {
     AFTER_SYNC("after-sync", true, false),
     AFTER_ASYNC("after-async", true, false),
+    AFTER_OUT_OF_ORDER("after-out-of-order", true, false),
     BEFORE("before", true, false),
     AUTO("auto", false, true),
     AUTO_HANDED_OVER("auto-handed-over", false, true),
@@ -36,6 +37,10 @@ enum Commit {
             case AFTER_SYNC: case AFTER_ASYNC:
                 return new Step[] {Step.POLLED, Step.PROCESSING, Step.EFFECT_BEGUN, Step.EFFECT_DONE,
                     Step.COMMIT_SENT, Step.COMMIT_KNOWN};
+            case AFTER_OUT_OF_ORDER:
+                // Of the record that takes longest.
+                return new Step[] {Step.POLLED, Step.PROCESSING, Step.COMMIT_SENT, Step.COMMIT_KNOWN,
+                    Step.EFFECT_BEGUN, Step.EFFECT_DONE};
             case BEFORE:
                 return new Step[] {Step.POLLED, Step.COMMIT_SENT, Step.COMMIT_KNOWN, Step.PROCESSING,
                     Step.EFFECT_BEGUN, Step.EFFECT_DONE};

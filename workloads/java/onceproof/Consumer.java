@@ -108,6 +108,7 @@ final class Consumer {
                 nextAsk = 0;
             }
             List<Batch.Item> items = poll();
+            endWhatTookLong(items.isEmpty());
             if (items.isEmpty()) {
                 commitAgain();
             } else {
@@ -195,6 +196,12 @@ final class Consumer {
             case AFTER_ASYNC:
                 commitWithoutWaiting(Batch.positions(processing.process(items)));
                 break;
+            case AFTER_OUT_OF_ORDER:
+                List<Batch.Item> others = processing.keepSlow(items);
+                if (!others.isEmpty()) {
+                    commitWithoutWaiting(Batch.positions(processing.process(others)));
+                }
+                break;
             case BEFORE:
                 if (commitAndWait(Batch.positions(items))) {
                     processing.process(items);
@@ -212,6 +219,30 @@ final class Consumer {
                 break;
             default:
                 throw new IllegalStateException(role.commit.text);
+        }
+    }
+
+    /**
+     * Makes the effects of records that took long (`workloads/src/consumer/out_of_order.rs`): of those that something behind
+     * is known to be committed, or of all when nothing comes any more.
+     */
+    private void endWhatTookLong(boolean all) {
+        for (Batch.Item item : processing.slow()) {
+            boolean due;
+            synchronized (books) {
+                due = all || books.hasCommittedPast(item.log, item.offset);
+            }
+            if (!due) {
+                continue;
+            }
+            List<Batch.Item> done = processing.endSlow(item);
+            boolean covered;
+            synchronized (books) {
+                covered = books.wantsPast(item.log, item.offset);
+            }
+            if (!covered) {
+                commitWithoutWaiting(Batch.positions(done));
+            }
         }
     }
 
@@ -326,7 +357,7 @@ final class Consumer {
             open = books.uncommitted();
             awaits = books.awaitsAnswers();
         }
-        if (role.commit != Commit.AFTER_ASYNC) {
+        if (role.commit != Commit.AFTER_ASYNC && role.commit != Commit.AFTER_OUT_OF_ORDER) {
             commitAndWait(open);
         } else if (!awaits) {
             commitWithoutWaiting(open);
@@ -415,16 +446,23 @@ final class Consumer {
         }
         try {
             if (role.commit.explicit && worker.link.leaving()) {
+                endWhatTookLong(true);
                 Map<Integer, Long> open;
                 synchronized (books) {
                     open = books.uncommitted();
                 }
                 commitAndWait(open);
             }
-            client.close(Duration.ofNanos(Math.max(until - Clock.now(), TimeUnit.MILLISECONDS.toNanos(500))));
+            close(Duration.ofNanos(Math.max(until - Clock.now(), TimeUnit.MILLISECONDS.toNanos(500))));
         } catch (KafkaException error) {
             Worker.log("closing the consumer: " + error);
         }
+    }
+
+    /** Leaves the group. What 4.1 offers instead of this call, clients before it do not have. */
+    @SuppressWarnings("deprecation")
+    private void close(Duration patience) {
+        client.close(patience);
     }
 
     /** Rebalances, recorded when they happen, within poll. The assignment itself is left to the client. */

@@ -121,6 +121,16 @@ final class ConsumerBooks {
         return pending > 0;
     }
 
+    /** Whether a position behind a record is known to be committed, or the log is not this member's any more. */
+    boolean hasCommittedPast(int log, long offset) {
+        return !held.contains(log) || committed.getOrDefault(log, 0L) > offset;
+    }
+
+    /** Whether a position behind a record is to be committed, or the log is not this member's any more. */
+    boolean wantsPast(int log, long offset) {
+        return !held.contains(log) || wanted.getOrDefault(log, 0L) > offset;
+    }
+
     /** Positions that are wanted and not known to be committed. */
     Map<Integer, Long> uncommitted() {
         Map<Integer, Long> open = new TreeMap<>(wanted);

@@ -2,6 +2,7 @@ package onceproof;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -26,6 +27,8 @@ final class Processing {
     private final Runnable tick;
     private final LinkedBlockingQueue<Batch.Item> waiting = new LinkedBlockingQueue<>(WAITING);
     private final AtomicLong unprocessed = new AtomicLong();
+    /** With `after-out-of-order`: by log, the record that takes longer than those behind it. */
+    private final TreeMap<Integer, Batch.Item> slow = new TreeMap<>();
     private volatile RuntimeException failed;
     private volatile String sinkSaid = "";
 
@@ -116,6 +119,39 @@ final class Processing {
             done.addAll(effect(List.of(item)));
             tick.run();
         }
+        return done;
+    }
+
+    /** Gives the first record of each log to somebody slow who is free; the others. */
+    List<Batch.Item> keepSlow(List<Batch.Item> items) {
+        List<Batch.Item> others = new ArrayList<>();
+        for (Batch.Item item : items) {
+            if (slow.putIfAbsent(item.log, item) != null) {
+                others.add(item);
+                continue;
+            }
+            synchronized (books) {
+                books.journal.handedOver(Batch.spans(List.of(item)), Clock.now());
+            }
+            worker.link.pass(Step.PROCESSING, 1);
+        }
+        return others;
+    }
+
+    /** Records that take longer than those behind them. */
+    List<Batch.Item> slow() {
+        return List.copyOf(slow.values());
+    }
+
+    /** Makes the effect of such a record, or finds that it must not be tried again; it, where that is so. */
+    List<Batch.Item> endSlow(Batch.Item item) {
+        slow.remove(item.log);
+        worker.link.pass(Step.EFFECT_BEGUN, 1);
+        List<Batch.Item> done = store(List.of(item));
+        synchronized (books) {
+            books.progress.processed += done.size();
+        }
+        worker.link.pass(Step.EFFECT_DONE, 1);
         return done;
     }
 

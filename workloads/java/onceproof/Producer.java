@@ -2,6 +2,7 @@ package onceproof;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -41,7 +42,7 @@ final class Producer {
     private final Config.ProducerRole role;
     private final Journal journal;
     private final Targets targets;
-    private final int[] logs;
+    private int[] logs;
     private final ProducerBooks books;
     private final KafkaProducer<byte[], byte[]> client;
     private final Metric retries;
@@ -107,6 +108,7 @@ final class Producer {
                 sending = false;
                 drain(order);
             }
+            grow();
             sendAgain();
             int wanted = sending ? pacer.take(Clock.now(), burst()) : 0;
             send(wanted);
@@ -117,6 +119,21 @@ final class Producer {
             }
             books.settle();
             tick();
+        }
+    }
+
+    /**
+     * A topic has more partitions. The client looks for one that it does not know when a record is sent there, and the call
+     * waits for that.
+     */
+    private void grow() {
+        for (Worker.Growth growth = worker.growths.poll(); growth != null; growth = worker.growths.poll()) {
+            int known = logs.length;
+            targets.grow(growth.topic, growth.partitions, next);
+            logs = Arrays.copyOf(logs, targets.logs.size());
+            for (int i = known; i < logs.length; i++) {
+                logs[i] = books.log(targets.logs.get(i));
+            }
         }
     }
 

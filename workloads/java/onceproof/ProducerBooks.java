@@ -28,6 +28,11 @@ final class ProducerBooks {
         progress.latencies = new Latencies();
     }
 
+    /** The journal's number of a log that is new. */
+    synchronized int log(Log log) {
+        return journal.log(log);
+    }
+
     /** Records are about to be handed to the client. */
     synchronized void sending(int log, int first, int count, long now) {
         journal.sends(log, first, count, now);

@@ -81,9 +81,23 @@ public final class Worker {
         }
     }
 
+    /** A topic that has more partitions than before. */
+    static final class Growth {
+        final String topic;
+        final int partitions;
+
+        private Growth(Fields fields) throws Json.Malformed {
+            topic = fields.text("topic");
+            partitions = (int) fields.number("partitions");
+            fields.end();
+        }
+    }
+
     final Config config;
     final Link link;
     final ConcurrentLinkedQueue<Drain> orders = new ConcurrentLinkedQueue<>();
+    /** For a producer; a consumer's client finds new partitions by itself. */
+    final ConcurrentLinkedQueue<Growth> growths = new ConcurrentLinkedQueue<>();
     /** What makes a client that is stuck in a call come back from it. */
     volatile Runnable urge = () -> { };
     private long nextTick;
@@ -288,6 +302,9 @@ public final class Worker {
                 }
                 orders.add(new Drain(command.number("deadline_ms"), ends));
                 command.end();
+                return null;
+            case "grow":
+                growths.add(new Growth(command));
                 return null;
             case "stop":
                 command.end();

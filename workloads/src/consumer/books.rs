@@ -174,6 +174,16 @@ impl Books {
         !self.pending.is_empty()
     }
 
+    /// Whether a position behind a record is known to be committed, or the log is not this member's any more.
+    pub(super) fn has_committed_past(&self, log: LogId, offset: Offset) -> bool {
+        !self.held.contains(&log) || self.committed.get(&log).is_some_and(|next| *next > offset)
+    }
+
+    /// Whether a position behind a record is to be committed, or the log is not this member's any more.
+    pub(super) fn wants_past(&self, log: LogId, offset: Offset) -> bool {
+        !self.held.contains(&log) || self.wanted.get(&log).is_some_and(|next| *next > offset)
+    }
+
     /// Positions that are wanted and not known to be committed.
     pub(super) fn uncommitted(&self) -> Vec<Position> {
         let open = self.wanted.iter().filter(|(log, next)| self.committed.get(log) != Some(next));

@@ -97,24 +97,26 @@ impl<Out: Write + Send> ConsumerContext for Callbacks<Out> {
         let mut books = self.shared.books();
         let positions = books.positions(offsets);
         let written = match self.commit {
-            Commit::AfterAsync if books.was_pending(&positions) => {
+            Commit::AfterAsync | Commit::AfterOutOfOrder if books.was_pending(&positions) => {
                 books.committed(&positions, CommitMode::Async, result)
             }
             // When the library's timer asked is not visible; that it did is known from the answer.
-            Commit::Auto | Commit::AutoHandedOver if !positions.is_empty() => books
+            Commit::Auto | Commit::AutoHandedOver | Commit::AutoStored if !positions.is_empty() => books
                 .invoke(Op::CommitOffsets { mode: CommitMode::Auto, positions: positions.clone() })
                 .and_then(|()| books.committed(&positions, CommitMode::Auto, result)),
             // The answer to a synchronous commit comes from the call itself.
             Commit::AfterAsync
+            | Commit::AfterOutOfOrder
             | Commit::Auto
             | Commit::AutoHandedOver
+            | Commit::AutoStored
             | Commit::AfterSync
             | Commit::Before
             | Commit::InSink => return,
         };
         books.note(written.map(|_| ()));
         drop(books);
-        if self.commit == Commit::AfterAsync {
+        if matches!(self.commit, Commit::AfterAsync | Commit::AfterOutOfOrder) {
             self.link.pass(Step::CommitKnown, 1);
         }
     }

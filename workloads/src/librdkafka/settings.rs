@@ -168,10 +168,12 @@ fn for_consumer(commit: Commit, group: &str, (name, value): (&str, &str)) -> Res
         ("enable.auto.commit", _) if turns_off && commit.is_automatic() => {
             Err(SettingError::new(name, format!("commit = {:?} would never commit anything", commit.name())))
         }
-        ("enable.auto.offset.store", _) if turns_off && commit.is_automatic() => Err(SettingError::new(
-            name,
-            "commit = \"auto\" would have nothing to commit: the worker never stores offsets itself",
-        )),
+        ("enable.auto.offset.store", _) if turns_off && commit.commits_what_is_handed_out() => {
+            Err(SettingError::new(
+                name,
+                "commit = \"auto\" would have nothing to commit; \"auto-stored\" stores offsets after processing",
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -187,7 +189,8 @@ fn together(client: &Client, properties: &BTreeMap<String, String>) -> Vec<Setti
     match client {
         Client::Producer if value("enable.idempotence") == "true" => idempotent(number),
         Client::Producer => Vec::new(),
-        Client::Consumer { .. } => membership(&value("group.protocol"), number),
+        Client::Consumer { .. } if value("group.protocol") == "consumer" => by_broker(properties),
+        Client::Consumer { .. } => membership(number),
     }
 }
 
@@ -210,11 +213,25 @@ fn idempotent(number: impl Fn(&str) -> Option<i64>) -> Vec<SettingError> {
     errors
 }
 
-fn membership(protocol: &str, number: impl Fn(&str) -> Option<i64>) -> Vec<SettingError> {
+/// With the newer group protocol; the library refuses these too, but only when the client is made.
+fn by_broker(properties: &BTreeMap<String, String>) -> Vec<SettingError> {
+    let decided = [
+        "session.timeout.ms",
+        "heartbeat.interval.ms",
+        "partition.assignment.strategy",
+        "group.protocol.type",
+    ];
+    let given = decided.into_iter().filter(|name| properties.contains_key(*name));
+    let reason = "with group.protocol = consumer the broker decides it (group.consumer.session.timeout.ms, \
+                  group.consumer.heartbeat.interval.ms, group.remote.assignor); librdkafka refuses both";
+    given.map(|name| SettingError::new(name, reason)).collect()
+}
+
+fn membership(number: impl Fn(&str) -> Option<i64>) -> Vec<SettingError> {
     let numbers = ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms"].map(number);
     let [Some(session), Some(heartbeat), Some(poll)] = numbers else { return Vec::new() };
     let mut errors = Vec::new();
-    if protocol == "classic" && session < 3 * heartbeat {
+    if session < 3 * heartbeat {
         let reason = format!(
             "{session} ms is less than three heartbeats of {heartbeat} ms: a healthy member would be evicted \
              again and again; set heartbeat.interval.ms to {} or less",
@@ -222,7 +239,7 @@ fn membership(protocol: &str, number: impl Fn(&str) -> Option<i64>) -> Vec<Setti
         );
         errors.push(SettingError::new("session.timeout.ms", reason));
     }
-    if protocol == "classic" && poll < session {
+    if poll < session {
         let reason =
             format!("{poll} ms is less than session.timeout.ms = {session}; librdkafka refuses that");
         errors.push(SettingError::new("max.poll.interval.ms", reason));
@@ -329,6 +346,15 @@ mod tests {
         let reason = refused(&consumer(Commit::AfterSync), &[("session.timeout.ms", "2000")]);
         assert!(reason.contains("heartbeats of 3000 ms"), "{reason}");
         assert!(reason.contains("heartbeat.interval.ms to 666 or less"), "{reason}");
+    }
+
+    #[test]
+    fn what_the_broker_decides_in_the_newer_protocol_is_refused() {
+        let newer = |pair| [("group.protocol", "consumer"), pair];
+        let of = consumer(Commit::AfterSync);
+        assert!(refused(&of, &newer(("session.timeout.ms", "9000"))).contains("the broker decides it"));
+        assert!(refused(&of, &newer(("heartbeat.interval.ms", "9"))).contains("the broker decides it"));
+        assert_eq!(check(&of, &properties(&newer(("group.remote.assignor", "uniform")))), Ok(()));
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl<Out: Write + Send + 'static> Sender<Out> {
     }
 
     fn unknown(&self, seq: Seq, code: RDKafkaErrorCode) {
-        let (log, _) = self.shared.target(seq);
+        let log = self.shared.log(seq);
         self.shared.books().unresolved(log, seq, (Outcome::Info, code as i32));
     }
 
@@ -122,7 +122,8 @@ impl<Out: Write + Send + 'static> Sender<Out> {
 
     fn relay(&mut self, index: usize, left: &Left) -> Result<(), WorkerError> {
         let shared = Arc::clone(&self.shared);
-        let Some(target) = shared.targets.logs().get(usize::from(left.log.0)) else {
+        let aims = shared.aims();
+        let Some(target) = aims.targets.logs().get(usize::from(left.log.0)) else {
             return Err(WorkerError::Config("the outbox names a log that is not the client's".into()));
         };
         let size = usize::try_from(self.role.record_size).unwrap_or(usize::MAX);

@@ -6,7 +6,7 @@
 //! weakens what is known of those records and never falsifies it.
 
 use hdrhistogram::Histogram;
-use history::ids::{LogId, Nanos, Offset, Seq};
+use history::ids::{LogId, Nanos, Offset, Seq, TopicPartition};
 use history::journal::{SendRun, Unresolved, Writer};
 
 use crate::clock;
@@ -50,6 +50,11 @@ impl Books {
             reached: Vec::new(),
             failed: None,
         }
+    }
+
+    /// The journal's number of a log that is new.
+    pub(super) fn log(&mut self, log: &TopicPartition) -> Result<LogId, WorkerError> {
+        Ok(self.journal.log(log)?)
     }
 
     /// Records are about to be handed to the library.

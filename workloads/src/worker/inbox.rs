@@ -56,6 +56,9 @@ impl<Out: Write + Send + 'static> Inbox<Out> {
                 let deadline = Duration::from_millis(deadline_ms);
                 return self.orders.send(Order::Drain { deadline, ends }).is_ok();
             }
+            Ok(Command::Grow { topic, partitions }) => {
+                return self.orders.send(Order::Grow { topic, partitions }).is_ok();
+            }
             Ok(Command::Stop) => {
                 self.leave(self.shutdown);
                 return true;

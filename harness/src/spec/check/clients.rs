@@ -107,6 +107,13 @@ impl Check<'_> {
                 "commit = \"auto\" is that already; \"auto-handed-over\" is a way of using the Java client",
             );
         }
+        if client.commit == Some(Commit::AutoStored) && families.contains(&Family::Java) {
+            self.value(
+                &["clients", name, "commit"],
+                "the Java client has no way to store an offset for its timer",
+                "commit = \"auto\" commits what the polls before returned; \"auto-stored\" is a way of using librdkafka",
+            );
+        }
         let Some(version) = &client.version else { return };
         let path = ["clients", name, "version"];
         if !families.contains(&Family::Java) {
@@ -121,6 +128,7 @@ impl Check<'_> {
     fn role(&mut self, name: &str, client: &Client) {
         let consumers_only = [
             ("group", client.group.is_some()),
+            ("static-member", client.static_member),
             ("commit", client.commit.is_some()),
             ("processing", client.processing.is_some()),
             ("batch", client.batch.is_some()),
@@ -175,6 +183,7 @@ impl Check<'_> {
         all.extend(client.config.0.clone());
         // What belongs to the lab has been refused already, with the lab's reason.
         all.retain(|property, _| owned(property).is_none());
+        self.membership(name, client, family, &all);
         let kind = client.kind(name, family);
         let (checked, help) = match family {
             Family::Librdkafka => (

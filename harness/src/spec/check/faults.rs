@@ -12,7 +12,7 @@ use workloads::step::Step;
 use super::super::client::{Client, Role};
 use super::super::fault::{ACTIONS, FaultSpec};
 use super::super::read::offer;
-use super::Check;
+use super::{Check, MOST_PARTITIONS};
 
 impl Check<'_> {
     pub(super) fn faults(&mut self) {
@@ -32,6 +32,9 @@ impl Check<'_> {
                 for target in action.targets() {
                     self.target(&deeper(path, key), target);
                 }
+                if let Fault::Grow { topic, partitions } = action {
+                    self.growth(&deeper(path, key), topic, *partitions);
+                }
                 self.counts(path, fault, action);
                 self.heal(path, fault, action);
                 self.moment(path, fault, action);
@@ -48,6 +51,21 @@ impl Check<'_> {
                     "write a fault of its own for each",
                 );
             }
+        }
+    }
+
+    /// A topic that exists, and more partitions than it has.
+    fn growth(&mut self, path: &[&str], topic: &str, partitions: u16) {
+        if !self.topic_known(path, topic) {
+            return;
+        }
+        let now = self.spec.topics[topic].partitions;
+        if partitions <= now {
+            let message = format!("{topic} has {now} partitions already, and none can be taken away");
+            self.value(path, message, format!("for instance \"{topic} to {}\"", now.saturating_add(1)));
+        } else if partitions > MOST_PARTITIONS {
+            let message = format!("a topic has 1 to {MOST_PARTITIONS} partitions here");
+            self.value(path, message, "a few are enough to see every anomaly");
         }
     }
 
@@ -193,7 +211,10 @@ impl Check<'_> {
         let path = deeper(path, key);
         let Some(heal) = fault.release.as_ref().or(fault.heal.as_ref()) else { return };
         match (action, heal) {
-            (Fault::LoseResponse { .. }, Heal::Itself) => {}
+            (Fault::LoseResponse { .. } | Fault::Grow { .. }, Heal::Itself) => {}
+            (Fault::Grow { .. }, Heal::After(_) | Heal::AtEnd | Heal::When { .. }) => {
+                self.value(&path, "partitions cannot be taken away again", "leave it out");
+            }
             (Fault::LoseResponse { .. }, Heal::After(_) | Heal::AtEnd | Heal::When { .. }) => {
                 self.value(
                     &path,
@@ -326,6 +347,10 @@ impl Check<'_> {
             let path = ["storm", "faults", &index];
             let Some(topic) = self.spec.topics.keys().next() else { return };
             let Ok(fault) = pattern.about(&TopicPartition::new(topic.clone(), 0)) else { continue };
+            if let Fault::Grow { .. } = fault {
+                let help = "write it as a fault of its own, with its moment";
+                self.value(&path, "a storm repeats its faults, and a topic only grows", help);
+            }
             for target in fault.targets() {
                 self.target(&path, target);
             }
