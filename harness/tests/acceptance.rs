@@ -58,6 +58,11 @@ fn rounds() -> Vec<(&'static str, u64)> {
     std::iter::once((OLD, 1)).chain((1..=seeds).map(|seed| (NEW, seed))).collect()
 }
 
+/// The same with Java consumers.
+fn run_java(spec: &str, version: &str) -> Ran {
+    Program::new().run_set(spec, version, 1, &["clients.billing.family=java".to_owned()])
+}
+
 fn run_with(spec: &str, (version, seed): (&str, u64)) -> Ran {
     let ran = Program::new().run(spec, version, seed);
     println!(
@@ -173,9 +178,11 @@ fn a_consumer_that_dies_between_processing_and_commit_repeats_records() {
     shows(&ran, "invalid", 0, &["redelivered"]);
 }
 
+// Each kind of sink is counted for both families: promises with Java consumers, limits with librdkafka's.
+
 #[test]
 fn what_is_committed_before_its_effect_is_lost_and_never_repeated() {
-    let promise = run_with("m08-commit-before-effect", (OLD, 1));
+    let promise = run_java("m08-commit-before-effect", OLD);
     shows(&promise, "valid", 0, &[]);
     sinks::agrees(&promise, &sinks::sqlite(&promise));
     let limit = run("m08-commit-before-effect-lost", NEW);
@@ -185,7 +192,7 @@ fn what_is_committed_before_its_effect_is_lost_and_never_repeated() {
 
 #[test]
 fn what_is_committed_after_its_effect_is_repeated_and_never_lost() {
-    let promise = run("m09-commit-after-effect", NEW);
+    let promise = run_java("m09-commit-after-effect", NEW);
     shows(&promise, "valid", 0, &[]);
     assert!(promise.count("duplicate-effect") > 0, "allowed, and there: {}", promise.told());
     sinks::agrees(&promise, &sinks::files(&promise));
@@ -196,7 +203,7 @@ fn what_is_committed_after_its_effect_is_repeated_and_never_lost() {
 
 #[test]
 fn a_checked_offset_in_the_sink_refuses_a_zombie_and_an_unchecked_one_does_not() {
-    let promise = run("m10-offset-in-sink", NEW);
+    let promise = run_java("m10-offset-in-sink", NEW);
     shows(&promise, "valid", 0, &[]);
     sinks::agrees(&promise, &sinks::postgres(&promise));
     let limit = run("m10-offset-in-sink-zombie", NEW);
@@ -206,7 +213,7 @@ fn a_checked_offset_in_the_sink_refuses_a_zombie_and_an_unchecked_one_does_not()
 
 #[test]
 fn keys_in_the_sink_make_effects_once_and_keys_that_are_forgotten_do_not() {
-    let promise = run("m11-deduplicated", NEW);
+    let promise = run_java("m11-deduplicated", NEW);
     shows(&promise, "valid", 0, &[]);
     sinks::agrees(&promise, &sinks::sqlite(&promise));
     for spec in ["m11-deduplicated-in-memory", "m11-deduplicated-expiring"] {
@@ -214,6 +221,34 @@ fn keys_in_the_sink_make_effects_once_and_keys_that_are_forgotten_do_not() {
         shows(&limit, "invalid", 0, &["duplicate-effect"]);
         sinks::agrees(&limit, &sinks::sqlite(&limit));
     }
+}
+
+#[test]
+fn a_sink_that_stands_still_loses_and_repeats_no_effect() {
+    let ran = run("m10-sink-stands-still", NEW);
+    shows(&ran, "valid", 0, &[]);
+    assert_eq!((ran.count("lost-effect"), ran.count("duplicate-effect")), (0, 0), "{}", ran.told());
+    sinks::agrees(&ran, &sinks::postgres(&ran));
+}
+
+#[test]
+fn what_is_written_to_new_partitions_before_consumers_see_them_is_lost_with_latest() {
+    let ran = run("partition-expansion-latest", NEW);
+    shows(&ran, "invalid", 0, &["undelivered"]);
+    assert_eq!(ran.counter("partitions-shown"), 4, "{}", ran.told());
+}
+
+#[test]
+fn a_static_member_that_is_back_in_time_is_noticed_by_nobody() {
+    let ran = run("static-membership", NEW);
+    shows(&ran, "valid", 0, &[]);
+    let without = Program::new().run_set(
+        "static-membership",
+        NEW,
+        1,
+        &["clients.billing.static-member=false".to_owned()],
+    );
+    assert_eq!((without.text("verdict").as_str(), without.exit), ("unknown", 2), "{}", without.told());
 }
 
 #[test]

@@ -56,6 +56,21 @@ fn sources_that_do_not_compile_are_named_with_the_version_and_the_compilers_word
     assert!(left.is_empty(), "nothing half-made stays: {left:?}");
 }
 
+/// Against the newest client, which deprecates the most. A user's own newer client may deprecate more, so what is
+/// compiled at first use is not held to this.
+#[test]
+fn the_sources_compile_without_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, release) = compiled();
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads/java/onceproof");
+    let sources = std::fs::read_dir(sources).unwrap().map(|file| file.unwrap().path());
+    let jars = std::env::join_paths(&release.jars).unwrap();
+    let mut javac = std::process::Command::new(Java::find().unwrap().program.with_file_name("javac"));
+    javac.args(["--release", "11", "-Xlint:all", "-Werror", "-proc:none", "-d"]).arg(folder.path());
+    let output = javac.arg("-cp").arg(jars).args(sources).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn a_java_without_a_compiler_is_an_error_that_names_the_package() {
     let folder = tempfile::tempdir().unwrap();

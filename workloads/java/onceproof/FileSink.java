@@ -54,6 +54,8 @@ final class FileSink implements Sink {
         }
     }
 
+    // The lock is held for what is done in the body, which does not name it.
+    @SuppressWarnings("try")
     @Override
     public long store(Write write) throws Failed {
         boolean looksUp = write.keep == Keep.CHECKED_POSITION || write.keep == Keep.KEY;
@@ -85,6 +87,7 @@ final class FileSink implements Sink {
         }
     }
 
+    @SuppressWarnings("try")
     @Override
     public long position(String group, Log log) throws Failed {
         try (FileChannel lock = lock(); FileLock held = lock.lock()) {
