@@ -45,7 +45,7 @@ pub enum JudgeError {
         /// The file.
         path: PathBuf,
         /// Line, cause and fix.
-        error: history::text::TextError,
+        error: history::text::ReadError,
     },
     /// The question beside a history file.
     #[error("{path}: not a question: {error}")]

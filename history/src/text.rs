@@ -53,6 +53,14 @@ impl Parsed {
     pub fn parse_with_lines(text: &str) -> Result<(Self, Vec<usize>), TextError> {
         parse::history(text)
     }
+
+    /// As [`Parsed::parse_with_lines`], from any source: memory follows the events and the longest line, not the text.
+    ///
+    /// # Errors
+    /// As [`Parsed::parse`], or that the source cannot be read.
+    pub fn read(source: impl std::io::BufRead) -> Result<(Self, Vec<usize>), ReadError> {
+        parse::stream(source)
+    }
 }
 
 /// A line that cannot be understood.
@@ -65,4 +73,20 @@ pub struct TextError {
     pub cause: String,
     /// What to write instead.
     pub fix: String,
+}
+
+/// Why a history in text cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A line cannot be understood.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The source cannot be read.
+    #[error("line {line}: {source}")]
+    Io {
+        /// Line reached, from 1.
+        line: usize,
+        /// Why.
+        source: std::io::Error,
+    },
 }

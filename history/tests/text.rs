@@ -373,12 +373,27 @@ fn histories() -> impl Strategy<Value = Parsed> {
     })
 }
 
+#[test]
+fn a_line_that_is_not_utf_8_is_named() {
+    let error = Parsed::read(&b"1 p1 invoke send t/0 v0\n2 p1 ok send \xff\n"[..]).unwrap_err();
+    assert_eq!(error.to_string(), "line 2: the line is not UTF-8; write it in UTF-8");
+}
+
 proptest! {
     #[test]
     fn what_is_printed_is_parsed_to_the_same(history in histories()) {
         let printed = text::print(&history);
         prop_assert_eq!(printed.lines().count(), history.logs.len() + history.events.len(), "one line per event");
         prop_assert_eq!(Parsed::parse(&printed), Ok(history), "{}", printed);
+        let streamed = Parsed::read(printed.as_bytes()).map_err(|error| error.to_string());
+        prop_assert_eq!(streamed, Parsed::parse_with_lines(&printed).map_err(|error| error.to_string()));
+    }
+
+    #[test]
+    fn bytes_that_come_one_by_one_are_read_as_the_text_is(text in "[a-z0-9 =@\"\\\\/:.#\n-]{0,200}") {
+        let slow = std::io::BufReader::with_capacity(1, text.as_bytes());
+        let streamed = Parsed::read(slow).map_err(|error| error.to_string());
+        prop_assert_eq!(streamed, Parsed::parse_with_lines(&text).map_err(|error| error.to_string()));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use checker::cycles::Consistency;
@@ -142,10 +143,9 @@ pub fn open_journals(journals: &[PathBuf], ask: &Ask) -> Result<Opened, JudgeErr
 }
 
 fn text(path: &Path, ask: &Ask) -> Result<Opened, JudgeError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| JudgeError::File { path: path.to_owned(), error })?;
-    let (parsed, lines) =
-        Parsed::parse_with_lines(&text).map_err(|error| JudgeError::Text { path: path.to_owned(), error })?;
+    let file = File::open(path).map_err(|error| JudgeError::File { path: path.to_owned(), error })?;
+    let read = Parsed::read(BufReader::new(file));
+    let (parsed, lines) = read.map_err(|error| JudgeError::Text { path: path.to_owned(), error })?;
     let history = merge::events(&parsed.logs, &parsed.events).map_err(|error| match error {
         MergeError::Contradiction { place: Place::Event { index }, what } => {
             let line = lines.get(index).or(lines.last()).copied().unwrap_or(1);
