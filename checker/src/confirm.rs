@@ -13,6 +13,7 @@
 //! how often an anomaly was seen, and that nothing else was (the differential tests are for that).
 
 mod content;
+mod cycle;
 mod delivery;
 mod effect;
 mod facts;
@@ -163,7 +164,7 @@ fn definition(finding: &Finding, facts: &Facts<'_>) -> Check {
         Anomaly::LostCommit => transaction::lost_commit(finding, facts),
         Anomaly::ResurrectedAbort => transaction::resurrected_abort(finding, facts),
         Anomaly::FencingViolation => transaction::fencing_violation(finding, facts),
-        Anomaly::DependencyCycle => Err(Objection::Argument("a cycle is as long as it is")),
+        Anomaly::DependencyCycle => cycle::cycle(finding, facts),
         Anomaly::LostEffect => effect::lost(finding, facts),
         Anomaly::DuplicateEffect => effect::duplicate(finding, facts),
         Anomaly::PhantomEffect => effect::phantom(finding, facts),

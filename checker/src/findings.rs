@@ -262,6 +262,8 @@ pub enum Sighting {
         kind: String,
         /// What shows it, in words.
         because: String,
+        /// Where a log shows it: what the first transaction wrote or read last, and what the second wrote or read.
+        place: Option<(LogId, Offset, Offset)>,
     },
     /// A record that is not one of ours.
     Foreign {

@@ -43,6 +43,7 @@ use std::collections::BTreeSet;
 use history::merged::{History, HistoryError, Kind};
 
 use self::ledger::Ledger;
+pub(crate) use self::order::STEPS;
 use crate::findings::Findings;
 
 /// Checks the transactions of a history.

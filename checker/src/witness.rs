@@ -128,7 +128,7 @@ pub(crate) fn phrase(sighting: &Sighting, scene: &Scene<'_>) -> String {
             let at = time.map_or(String::new(), |time| format!(" at {}", at(time)));
             step_words(*step, &name, &at)
         }
-        Sighting::Dependency { kind, because } => format!("{because} ({kind})"),
+        Sighting::Dependency { kind, because, .. } => format!("{because} ({kind})"),
         Sighting::Foreign { offset, why } => format!("offset {offset} holds {why}"),
     }
 }

@@ -59,7 +59,7 @@ fn what(sighting: &Sighting) -> String {
             let name = format!("transaction {id}{epoch}");
             step_words(*step, &name, "")
         }
-        Sighting::Dependency { kind, because } => format!("{because} ({kind})"),
+        Sighting::Dependency { kind, because, .. } => format!("{because} ({kind})"),
         Sighting::Sent { value, .. } => format!("sends {value}"),
         Sighting::Acknowledged { value, offset: Some(offset), .. } => {
             format!("{value} is acknowledged at offset {offset}")

@@ -124,6 +124,19 @@ impl Facts<'_> {
     }
 }
 
+impl Facts<'_> {
+    /// Which of the transactions of its reader a poll belongs to: the first that was not yet over.
+    pub(super) fn txn_of_poll(&self, polled: &Polled) -> Option<(usize, &Txn)> {
+        let own = self.txns.get(&polled.reader)?;
+        own.iter().enumerate().find(|(at, Txn { span, .. })| {
+            let next = own.get(at + 1).map_or(TxnSpan::NEVER, |next| next.span.invoked.saturating_sub(1));
+            let until = if span.closed == TxnSpan::NEVER { next } else { span.closed };
+            let within = span.ended != TxnSpan::NEVER && polled.returned <= nanos(span.ended);
+            within || polled.invoked <= nanos(until)
+        })
+    }
+}
+
 impl Txn {
     /// Whether it certainly did not commit.
     pub(super) fn is_dead(&self) -> bool {

@@ -38,6 +38,12 @@ pub(super) fn facts<'h>(history: &'h History, findings: &[&Finding]) -> Result<F
         }
     }
     let rows = super::rows::of(history, &wanted)?;
+    for finding in findings.iter().filter(|finding| finding.anomaly == Anomaly::OutputMismatch) {
+        super::pipeline::outputs(history, &rows, finding).into_iter().for_each(|(value, logs)| {
+            wanted.value(value);
+            wanted.searched.extend(logs);
+        });
+    }
     let last_handed = last_handed(history, &wanted)?;
     loop {
         let logs: Vec<LogId> = wanted.logs().into_iter().collect();

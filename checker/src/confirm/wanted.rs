@@ -100,6 +100,7 @@ impl Wanted {
             Anomaly::SkippedInput | Anomaly::DoubleInput | Anomaly::OutputMismatch => {
                 self.groups.extend(finding.group.clone().map(|group| (group, log)));
             }
+            Anomaly::DependencyCycle => self.cycle(finding),
             Anomaly::LostEffect => self.last.extend(finding.group.clone()),
             Anomaly::Phantom
             | Anomaly::Corrupt
@@ -109,7 +110,6 @@ impl Wanted {
             | Anomaly::Redelivered
             | Anomaly::PrecommittedRead
             | Anomaly::LsoBreach
-            | Anomaly::DependencyCycle
             | Anomaly::DuplicateEffect
             | Anomaly::PhantomEffect
             | Anomaly::MisorderedEffect
@@ -122,6 +122,24 @@ impl Wanted {
             finding.anomaly,
             Anomaly::LostWrite | Anomaly::DuplicateWrite | Anomaly::Unseen | Anomaly::ReorderedWrite
         );
+    }
+
+    /// The places that make the edges of a cycle, and what its transactions read there.
+    fn cycle(&mut self, finding: &Finding) {
+        let processes: BTreeSet<Process> = finding
+            .sightings
+            .iter()
+            .filter_map(|seen| match seen {
+                Sighting::Transaction { process, .. } => Some(*process),
+                _ => None,
+            })
+            .collect();
+        for seen in &finding.sightings {
+            let Sighting::Dependency { place: Some((log, from, to)), .. } = seen else { continue };
+            self.places.extend([(*log, from.0), (*log, to.0)]);
+            self.readers.extend(processes.iter().map(|process| (*process, *log)));
+        }
+        self.outcomes.extend(processes);
     }
 
     fn sighting(&mut self, log: LogId, sighting: &Sighting) {

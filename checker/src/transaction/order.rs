@@ -238,7 +238,9 @@ fn anti(
     let at = stretches.partition_point(|stretch| stretch.last <= greatest);
     let Some(next) = stretches.get(at) else { return };
     let edge = Edge { from: reader, to: next.node, kind: Dependency::Rw, detail: u32::from(log.0) };
-    each(edge, Place { log, from: greatest, to: next.first.max(greatest.saturating_add(1)) });
+    // What lies between the first and the last record of a stretch is not kept: both are of the writer for sure.
+    let to = if greatest < next.first { next.first } else { next.last };
+    each(edge, Place { log, from: greatest, to });
 }
 
 /// Counts every cycle and explains the first and last few, edge by edge.
@@ -293,7 +295,7 @@ fn is_of_log(kind: Dependency) -> bool {
 }
 
 /// At most this many steps of a cycle are told.
-const STEPS: usize = 24;
+pub(crate) const STEPS: usize = 24;
 
 /// Each transaction of a cycle, and each edge with what shows it.
 fn explain(versions: &Versions<'_>, cycle: &Cycle, (log, seen): (LogId, &Places)) -> Vec<Sighting> {
@@ -323,7 +325,7 @@ fn explain(versions: &Versions<'_>, cycle: &Cycle, (log, seen): (LogId, &Places)
             (Dependency::Rw, Some(at)) => {
                 let log = evidence.log_name(at.log);
                 format!(
-                    "{before} read {log} up to offset {}, and {after} wrote offset {}, which comes next",
+                    "{before} read {log} up to offset {}, and {after} wrote offset {}, which it had not read",
                     at.from, at.to
                 )
             }
@@ -333,7 +335,8 @@ fn explain(versions: &Versions<'_>, cycle: &Cycle, (log, seen): (LogId, &Places)
                 format!("{before} comes before {after}")
             }
         };
-        sightings.push(Sighting::Dependency { kind: link.kind.name().to_owned(), because });
+        let place = place().map(|at| (at.log, Offset(at.from), Offset(at.to)));
+        sightings.push(Sighting::Dependency { kind: link.kind.name().to_owned(), because, place });
     }
     sightings
 }
