@@ -228,7 +228,7 @@ fn a_sink_that_stands_still_loses_and_repeats_no_effect() {
     let ran = run("m10-sink-stands-still", NEW);
     shows(&ran, "valid", 0, &[]);
     assert_eq!((ran.count("lost-effect"), ran.count("duplicate-effect")), (0, 0), "{}", ran.told());
-    sinks::agrees(&ran, &sinks::postgres(&ran));
+    sinks::agrees(&ran, &sinks::sqlite(&ran));
 }
 
 #[test]
@@ -242,13 +242,6 @@ fn what_is_written_to_new_partitions_before_consumers_see_them_is_lost_with_late
 fn a_static_member_that_is_back_in_time_is_noticed_by_nobody() {
     let ran = run("static-membership", NEW);
     shows(&ran, "valid", 0, &[]);
-    let without = Program::new().run_set(
-        "static-membership",
-        NEW,
-        1,
-        &["clients.billing.static-member=false".to_owned()],
-    );
-    assert_eq!((without.text("verdict").as_str(), without.exit), ("unknown", 2), "{}", without.told());
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn a_fault_that_did_nothing_has_not_bitten() {
         "10ms delay on broker 1",
         "lose response of Produce",
         "hold Fetch from broker 1",
+        "grow orders to 4",
     ];
     for phrase in phrases {
         assert!(missed(&bite(phrase, &["broker 1"], &[])), "{phrase}");
@@ -97,6 +98,13 @@ fn only_a_fault_that_struck_and_was_undone_can_have_bitten() {
     assert_eq!(entry.bit(), Bite::Bit);
     let json = serde_json::to_string(&entry).unwrap();
     assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), entry);
+}
+
+#[test]
+fn a_topic_has_grown_when_every_broker_shows_all_its_partitions() {
+    let shown = |count| bite("grow orders to 4", &[], &[(counter::PARTITIONS_SHOWN, count)]);
+    assert_eq!(shown(4), Bite::Bit);
+    assert_eq!(shown(2), Bite::Missed("2 of 4 partitions were shown by every broker".to_owned()));
 }
 
 #[test]

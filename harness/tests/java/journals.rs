@@ -267,6 +267,8 @@ fn both_families_record_the_same_operations_in_the_same_situations() {
             for (found, family) in found.iter().zip(FAMILIES) {
                 // What is committed on leaving is waited for.
                 let mut kinds = found.kinds.clone();
+                // A broker of a busy machine may answer too late; it is asked again.
+                kinds.remove("fetch-committed unknown");
                 let waits = ![Commit::AfterAsync, Commit::AfterOutOfOrder].contains(&commit);
                 kinds.retain(|kind| waits || !kind.contains("Sync"));
                 assert_eq!(kinds, expected, "{family:?} {commit:?}");
