@@ -7,10 +7,10 @@
 use history::ids::{LogId, Offset};
 use history::merged::TxnEnd;
 
-use super::facts::{Facts, Polled, Txn, nanos};
-use super::sightings::is_called;
+use super::facts::{Facts, Polled, Txn};
+use super::transaction::begun;
 use super::{Check, Objection, must};
-use crate::findings::{Finding, Sighting, TxnStep};
+use crate::findings::{Finding, Sighting};
 use crate::transaction::STEPS;
 
 /// An edge as it is told.
@@ -40,13 +40,8 @@ pub(super) fn cycle(finding: &Finding, facts: &Facts<'_>) -> Check {
 /// The edges of a cycle: each transaction, and why it comes before the next.
 fn edges<'f>(finding: &'f Finding, facts: &'f Facts<'_>) -> Result<Vec<Edge<'f>>, Objection> {
     let edge = |told: &'f [Sighting]| match told {
-        [
-            Sighting::Transaction { process, id, epoch, step: TxnStep::Began, time: Some(time) },
-            Sighting::Dependency { kind, place, .. },
-        ] => {
-            let own = facts.txns.get(process).into_iter().flatten();
-            let named = own.filter(|txn| is_called(facts, txn, (id, *epoch)));
-            let from: Vec<&Txn> = named.filter(|txn| nanos(txn.span.invoked) == *time).collect();
+        [began, Sighting::Dependency { kind, place, .. }] => {
+            let from = begun(began, facts);
             (!from.is_empty()).then_some(Edge { from, kind, place: *place })
         }
         _ => None,

@@ -130,23 +130,34 @@ pub(super) fn precommitted_read(finding: &Finding, facts: &Facts<'_>) -> Check {
     )
 }
 
-/// The transaction that a witness says was begun.
-fn begun<'f>(finding: &Finding, facts: &'f Facts<'_>) -> Option<&'f Txn> {
-    finding.sightings.iter().find_map(|seen| match seen {
-        Sighting::Transaction { process, id, epoch, step: TxnStep::Began, time } => {
-            let mut own = facts.txns.get(process)?.iter();
-            own.find(|txn| is_called(facts, txn, (id, *epoch)) && *time == Some(nanos(txn.span.invoked)))
+/// The transactions that a process began in the one microsecond in which a witness says that it began one: as a rule, one.
+pub(super) fn begun<'f>(named: &Sighting, facts: &'f Facts<'_>) -> Vec<&'f Txn> {
+    match named {
+        Sighting::Transaction { process, id, epoch, step: TxnStep::Began, time: Some(time) } => {
+            let own = facts.txns.get(process).into_iter().flatten();
+            let called = own.filter(|txn| is_called(facts, txn, (id, *epoch)));
+            called.filter(|txn| nanos(txn.span.invoked) == *time).collect()
         }
-        _ => None,
-    })
+        _ => Vec::new(),
+    }
 }
 
 /// A committed poll passed an offset while an earlier transaction in that log was undecided.
 pub(super) fn lso_breach(finding: &Finding, facts: &Facts<'_>) -> Check {
+    let txns = finding.sightings.iter().map(|seen| begun(seen, facts)).find(|txns| !txns.is_empty());
+    let mut answer = must(false, || "no transaction is named".to_owned());
+    for txn in txns.into_iter().flatten() {
+        answer = passed_by(finding, txn, facts);
+        if answer.is_ok() {
+            break;
+        }
+    }
+    answer
+}
+
+/// Whether a committed poll went past a transaction that was undecided.
+fn passed_by(finding: &Finding, txn: &Txn, facts: &Facts<'_>) -> Check {
     let log = finding.log;
-    let Some(txn) = begun(finding, facts) else {
-        return must(false, || "no transaction is named".to_owned());
-    };
     let own = |value: &Value| {
         let sent = facts.sent_to(*value, log).filter(|sent| sent.outcome != SendOutcome::Failed);
         if txn.holds(*value) { sent.and_then(|sent| sent.offset) } else { None }
