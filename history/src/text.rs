@@ -18,6 +18,7 @@
 //! in [`examples`]. There is no short form for what cannot be seen in the line itself.
 
 mod arguments;
+mod lines;
 mod parse;
 mod printing;
 mod token;
@@ -51,7 +52,7 @@ impl Parsed {
     /// # Errors
     /// As [`Parsed::parse`].
     pub fn parse_with_lines(text: &str) -> Result<(Self, Vec<usize>), TextError> {
-        parse::history(text)
+        lines::history(text)
     }
 
     /// As [`Parsed::parse_with_lines`], from any source: memory follows the events and the longest line, not the text.
@@ -59,7 +60,7 @@ impl Parsed {
     /// # Errors
     /// As [`Parsed::parse`], or that the source cannot be read.
     pub fn read(source: impl std::io::BufRead) -> Result<(Self, Vec<usize>), ReadError> {
-        parse::stream(source)
+        lines::stream(source)
     }
 }
 

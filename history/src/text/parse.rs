@@ -5,11 +5,9 @@
 //! into sends, `end=` of a final read into its end.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, Read};
 
 use super::arguments::{self, Arguments, Problem, did_you_mean};
-use super::token::{self, Token, Word};
-use super::{Parsed, ReadError, TextError};
+use super::token::{Token, Word};
 use crate::ids::{FaultId, LogId, Nanos, NodeId, Offset, Process, Seq, TopicPartition, Value};
 use crate::op::{
     Assignment, Batch, Cause, CommitMode, Event, ForeignRecord, Identity, Isolation, Observation, Op,
@@ -50,7 +48,7 @@ const EXAMPLES: [(&str, &str); 29] = [
 ];
 
 /// What every line looks like.
-const LINE: &str = "TIME PROCESS OPERATION, for example: 3..5 p1 send t/0 v7 @12";
+pub(super) const LINE: &str = "TIME PROCESS OPERATION, for example: 3..5 p1 send t/0 v7 @12";
 /// How many sends one line may stand for: a mistyped range must not fill the memory.
 const SENDS_PER_LINE: u32 = 1_000_000;
 
@@ -59,76 +57,14 @@ pub fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
     EXAMPLES.into_iter()
 }
 
-/// Reads a whole history; returns the line of each event too.
-pub(super) fn history(text: &str) -> Result<(Parsed, Vec<usize>), TextError> {
-    let mut history = Lines::default();
-    text.split('\n').try_for_each(|line| history.take(line))?;
-    Ok(history.finish())
-}
-
-/// Bytes of the longest line that is read.
-const LONGEST: u64 = 1 << 26;
-
-/// As [`history`], line by line: of the text no more than a line is in memory.
-pub(super) fn stream(mut source: impl BufRead) -> Result<(Parsed, Vec<usize>), ReadError> {
-    let (mut history, mut line) = (Lines::default(), Vec::new());
-    loop {
-        line.clear();
-        let number = history.taken + 1;
-        let read = source.by_ref().take(LONGEST).read_until(b'\n', &mut line);
-        if read.map_err(|source| ReadError::Io { line: number, source })? == 0 {
-            return Ok(history.finish());
-        }
-        let wrong = |cause: &str, fix: &str| TextError { line: number, cause: cause.into(), fix: fix.into() };
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        } else if line.len() as u64 == LONGEST {
-            return Err(wrong("a line of more than 64 MiB", "is it a history in text?").into());
-        }
-        let text = std::str::from_utf8(&line);
-        history.take(text.map_err(|_| wrong("the line is not UTF-8", "write it in UTF-8"))?)?;
-    }
-}
-
-/// A history that is being read.
+/// What has been read so far, line by line.
 #[derive(Default)]
-struct Lines {
-    parser: Parser,
-    /// Lines so far.
-    taken: usize,
-    /// Of each event, its line.
-    lines: Vec<usize>,
-}
-
-impl Lines {
-    fn take(&mut self, line: &str) -> Result<(), TextError> {
-        self.taken += 1;
-        let understood = token::tokens(line).and_then(|tokens| self.parser.line(tokens));
-        understood.map_err(|Problem { cause, fix }| {
-            let fix = if fix.is_empty() { format!("a line is {LINE}") } else { fix };
-            TextError { line: self.taken, cause, fix }
-        })?;
-        self.lines.resize(self.parser.events.len(), self.taken);
-        Ok(())
-    }
-
-    fn finish(self) -> (Parsed, Vec<usize>) {
-        let Parser { logs, events, .. } = self.parser;
-        let mut events: Vec<(Event, usize)> = events.into_iter().zip(self.lines).collect();
-        // Stable: lines of equal time stay as they stand.
-        events.sort_by_key(|(event, _)| event.time);
-        let (events, lines) = events.into_iter().unzip();
-        (Parsed { logs, events }, lines)
-    }
-}
-
-#[derive(Default)]
-struct Parser {
-    logs: Vec<TopicPartition>,
+pub(super) struct Parser {
+    pub(super) logs: Vec<TopicPartition>,
     ids: BTreeMap<TopicPartition, LogId>,
     /// Whether logs are declared, so that another name is a mistake.
     declares_logs: bool,
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
 }
 
 /// Everything of a line that stands before its operation.
@@ -150,7 +86,7 @@ enum Said {
 }
 
 impl Parser {
-    fn line(&mut self, tokens: Vec<Token>) -> Result<(), Problem> {
+    pub(super) fn line(&mut self, tokens: Vec<Token>) -> Result<(), Problem> {
         if tokens.is_empty() {
             return Ok(());
         }
