@@ -50,7 +50,12 @@ struct Vacancy {
 impl Membership {
     /// Takes note of the next event, of a process that is known as this.
     pub(crate) fn note(&mut self, event: &Event, identity: &Identity) {
-        let Some(name) = &identity.group else { return };
+        // Most rows are effects, which say nothing of this.
+        let speaks = matches!(
+            event.op,
+            Op::Assigned(_) | Op::Revoked(_) | Op::Lost(_) | Op::CommitOffsets { .. } | Op::Crash { .. }
+        );
+        let Some(name) = identity.group.as_ref().filter(|_| speaks) else { return };
         let group = self.groups.entry(name.clone()).or_default();
         let process = event.process;
         if let Op::Assigned(assignment) = &event.op {

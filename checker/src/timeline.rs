@@ -109,10 +109,10 @@ impl Timeline {
     pub fn add(&mut self, event: &Event, logs: &[TopicPartition]) {
         self.began.get_or_insert(event.time);
         self.ended = self.ended.max(Some(event.time));
-        let group = self.processes.get(&event.process).and_then(|life| life.identity.group.as_deref());
-        self.risks.note(event, group);
-        if let Some(life) = self.processes.get(&event.process) {
-            self.membership.note(event, &life.identity);
+        let identity = self.processes.get(&event.process).map(|life| &life.identity);
+        self.risks.note(event, identity.and_then(|identity| identity.group.as_deref()));
+        if let Some(identity) = identity {
+            self.membership.note(event, identity);
         }
         match &event.op {
             Op::Open(identity) => {

@@ -98,7 +98,7 @@ impl Facts<'_> {
     }
 
     pub(super) fn group_of(&self, process: Process) -> Option<&str> {
-        self.history.facts().processes.get(&process)?.identity.group.as_deref()
+        group_of(self.history, process)
     }
 
     /// Whether a process belongs to a group.
@@ -147,6 +147,11 @@ impl Txn {
     pub(super) fn holds(&self, value: Value) -> bool {
         value.process == self.process && self.span.first <= value.seq.0 && value.seq.0 < self.span.end
     }
+}
+
+/// The group that a process belongs to.
+pub(super) fn group_of(history: &History, process: Process) -> Option<&str> {
+    history.facts().processes.get(&process)?.identity.group.as_deref()
 }
 
 /// Nanoseconds of a time in microseconds.

@@ -13,7 +13,7 @@ use history::merged::{
 use history::op::Isolation;
 use rayon::prelude::*;
 
-use super::facts::{Facts, Polled, Sent, Txn, nanos};
+use super::facts::{Facts, Polled, Sent, Txn, group_of, nanos};
 use super::wanted::Wanted;
 use crate::anomaly::Anomaly;
 use crate::findings::{Finding, Sighting};
@@ -92,7 +92,7 @@ fn transactions(history: &History, wanted: &mut Wanted) -> Result<BTreeMap<Proce
     }
     let facts = history.facts();
     let is_member = |process: Process| {
-        let group = facts.processes.get(&process).and_then(|facts| facts.identity.group.as_ref());
+        let group = group_of(history, process);
         group.is_some_and(|group| wanted.groups.iter().any(|(wanted, _)| wanted == group))
     };
     let members: BTreeSet<Process> = facts.processes.keys().copied().filter(|p| is_member(*p)).collect();
@@ -163,9 +163,7 @@ fn last_handed(history: &History, wanted: &Wanted) -> Result<BTreeMap<Process, N
     let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
     let mut last: BTreeMap<Process, Nanos> = BTreeMap::new();
     for entry in history.entries().iter().filter(|entry| entry.kind == Kind::Polls && entry.handed > 0) {
-        let facts = history.facts().processes.get(&entry.process);
-        let group = facts.and_then(|facts| facts.identity.group.as_ref());
-        if !group.is_some_and(|group| wanted.last.contains(group)) {
+        if !group_of(history, entry.process).is_some_and(|group| wanted.last.contains(group)) {
             continue;
         }
         history.reads(entry, &mut buffer, &mut chunk)?;
@@ -201,9 +199,9 @@ fn one_log(history: &History, wanted: &Wanted, log: LogId) -> Result<OneLog, His
         }
     }
     for entry in history.chunks(Kind::Polls, log) {
-        let group = history.facts().processes.get(&entry.process).and_then(|f| f.identity.group.clone());
+        let group = group_of(history, entry.process);
         let whole = wanted.readers.contains(&(entry.process, log))
-            || group.is_some_and(|group| wanted.groups.contains(&(group, log)));
+            || group.is_some_and(|group| wanted.groups.contains(&(group.to_owned(), log)));
         for (offset, value, at) in look.at(entry, wanted.polls_searched.contains(&log), whole)? {
             let span = look.chunk.polls[look.chunk.poll_of(at)];
             let handed = (at - span.start as usize) < span.handed as usize;

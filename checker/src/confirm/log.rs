@@ -307,10 +307,8 @@ impl Facts<'_> {
 
     /// Whether a committed reader was shown any record of a transaction.
     pub(super) fn is_shown(&self, txn: &super::facts::Txn) -> bool {
-        let held = self.held.iter().filter(|((_, level), _)| *level == Isolation::ReadCommitted);
-        let polled = self.polls.values().flatten().filter(|polled| self.reads_committed(polled.reader));
-        held.flat_map(|(_, held)| held).any(|(_, value)| txn.holds(*value))
-            || polled.into_iter().any(|polled| txn.holds(polled.value))
+        let mut polled = self.polls.values().flatten().filter(|polled| self.reads_committed(polled.reader));
+        self.is_in_a_final_read(txn) || polled.any(|polled| txn.holds(polled.value))
     }
 
     /// Whether a committed final read holds any record of a transaction.

@@ -10,7 +10,7 @@ use history::ids::{LogId, Process, Seq, Value};
 use history::merged::{History, Kind, TxnEnd};
 use history::op::{CommitMode, Event, Isolation, Op, Outcome, Phase};
 
-use super::facts::{Facts, Polled, Txn};
+use super::facts::{Facts, Polled, Txn, group_of};
 use super::{Check, Objection, must};
 use crate::findings::Finding;
 
@@ -94,11 +94,8 @@ fn derived<'r>(
     rows: &'r [Event],
     (group, log, offset): (&'r str, LogId, i64),
 ) -> impl Iterator<Item = Value> + 'r {
-    let is_member = move |process: &Process| {
-        let facts = history.facts().processes.get(process);
-        facts.is_some_and(|facts| facts.identity.group.as_deref() == Some(group))
-    };
-    rows.iter().filter(move |event| is_member(&event.process)).flat_map(move |event| {
+    let own = rows.iter().filter(move |event| group_of(history, event.process) == Some(group));
+    own.flat_map(move |event| {
         let Op::Derive { first, spans } = &event.op else { return Vec::new() };
         let (mut made, mut seq) = (Vec::new(), first.0);
         for span in spans {
@@ -143,7 +140,7 @@ impl Facts<'_> {
                 polled_here = true;
             }
             let Some((next, certain)) = txn.positions.get(&log).copied() else {
-                let ended_otherwise = matches!(txn.span.how, TxnEnd::Aborted | TxnEnd::Failed | TxnEnd::Open);
+                let ended_otherwise = txn.is_dead() || txn.span.how == TxnEnd::Open;
                 if polled_here && ended_otherwise {
                     kept.append(&mut pending);
                 }
