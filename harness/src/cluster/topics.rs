@@ -57,7 +57,6 @@ pub(super) async fn grow(
     patience: Duration,
 ) -> Result<u16, WireError> {
     let mut refused = None;
-    let mut done = false;
     for address in brokers.values() {
         let asked = async {
             Client::connect(*address, "onceproof-topics", PATIENCE)
@@ -65,16 +64,13 @@ pub(super) async fn grow(
                 .create_partitions(topic, partitions)
                 .await
         };
-        match asked.await {
-            Ok(()) => {
-                done = true;
-                break;
-            }
-            // Another broker may be reachable.
-            Err(error) => refused = Some(error),
+        // Another broker may be reachable.
+        refused = asked.await.err();
+        if refused.is_none() {
+            break;
         }
     }
-    if let (false, Some(error)) = (done, refused) {
+    if let Some(error) = refused {
         return Err(error);
     }
     let mut shown = 0;

@@ -8,6 +8,7 @@ use workloads::protocol::EffectMode;
 use super::super::client::{Client, Family, Role};
 use super::super::sink::SinkKind;
 use super::Check;
+use crate::kafka::release::Version;
 use crate::plan::DEFAULT_VERSION;
 
 /// The property by which a client says that it is a static member.
@@ -21,13 +22,13 @@ const RESET: &str = "auto.offset.reset";
 
 /// The first brokers with the consumer group protocol of KIP-848; it is a preview behind a switch in 3.7 to 3.9, and
 /// librdkafka does not speak that preview.
-const BROKERS_WITH_PROTOCOL: [u32; 2] = [4, 0];
+const BROKERS_WITH_PROTOCOL: Version = Version { major: 4, minor: 0, patch: 0 };
 
 /// The first Java client that begins a given time back (KIP-1106).
-const JAVA_WITH_DURATION: [u32; 2] = [4, 0];
+const JAVA_WITH_DURATION: Version = Version { major: 4, minor: 0, patch: 0 };
 
 /// The first Java client that knows the property; earlier ones ignore it and stay with the classic protocol.
-const JAVA_WITH_PROTOCOL: [u32; 2] = [3, 7];
+const JAVA_WITH_PROTOCOL: Version = Version { major: 3, minor: 7, patch: 0 };
 
 impl Check<'_> {
     /// What one client says of its membership, with all its properties.
@@ -144,7 +145,6 @@ fn looks_up(effect: EffectMode) -> bool {
 }
 
 /// Whether a version is before another; what is no version is refused elsewhere.
-fn is_before(version: &str, first: [u32; 2]) -> bool {
-    let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
-    parts.len() == 3 && parts[..2] < first[..]
+fn is_before(version: &str, first: Version) -> bool {
+    Version::parse(version).is_some_and(|version| version < first)
 }
