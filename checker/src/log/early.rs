@@ -10,13 +10,16 @@ use history::merged::{Buffer, Entry, History, HistoryError, ReadChunk};
 use super::stream::Place;
 
 /// Consecutive records of one process and of unknown outcome, found in the log for the first time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Unanswered {
     /// Index of the process's stream.
     pub(super) stream: usize,
     pub(super) process: u32,
     pub(super) place: Place,
-    pub(super) count: usize,
+    /// Their sequence numbers and times of invocation: decoding their chunks again would cost more than these.
+    pub(super) seqs: Box<[u32]>,
+    pub(super) invoked: Box<[u64]>,
+    /// Offset of the first.
     pub(super) offset: i64,
     pub(super) before: Latest,
 }
@@ -41,9 +44,10 @@ pub(super) struct FirstRead {
 pub(super) fn first_reads(
     history: &History,
     polls: &[Entry],
-    (records, seqs): (&[Unanswered], &[Vec<u32>]),
+    records: &[Unanswered],
 ) -> Result<Vec<Vec<Option<FirstRead>>>, HistoryError> {
-    let mut reads: Vec<Vec<Option<FirstRead>>> = seqs.iter().map(|seqs| vec![None; seqs.len()]).collect();
+    let mut reads: Vec<Vec<Option<FirstRead>>> =
+        records.iter().map(|one| vec![None; one.seqs.len()]).collect();
     let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
     for entry in polls {
         let (from, to) = entry.offsets;
@@ -60,7 +64,7 @@ pub(super) fn first_reads(
                 if record.process != run.process {
                     continue;
                 }
-                for (nth, (read, seq)) in reads[at].iter_mut().zip(&seqs[at]).enumerate() {
+                for (nth, (read, seq)) in reads[at].iter_mut().zip(&record.seqs).enumerate() {
                     let offset = record.offset.saturating_add_unsigned(nth as u64);
                     let place = offset.checked_sub(run.offset).and_then(|place| usize::try_from(place).ok());
                     let place = place.map(|place| start + place).filter(|place| *place < stop);
@@ -79,6 +83,6 @@ pub(super) fn first_reads(
 impl Unanswered {
     /// The offset behind the last of them.
     fn end(&self) -> i64 {
-        self.offset.saturating_add_unsigned(self.count as u64)
+        self.offset.saturating_add_unsigned(self.seqs.len() as u64)
     }
 }

@@ -287,7 +287,18 @@ impl<'h> Matching<'h> {
         }
         if run.outcome == SendOutcome::Unknown {
             let Found { stream, place, count, offset, .. } = *found;
-            self.unanswered.push(Unanswered { stream, process, place, count, offset, before: latest });
+            let chunk = self.streams[stream].chunk_at(place.chunk)?;
+            let records = place.at..place.at + count;
+            let (seqs, invoked) = (chunk.seqs[records.clone()].into(), chunk.invoked[records].into());
+            self.unanswered.push(Unanswered {
+                stream,
+                process,
+                place,
+                seqs,
+                invoked,
+                offset,
+                before: latest,
+            });
         }
         if run.outcome == SendOutcome::Failed && !transactional {
             let mut finding = self.finding(Anomaly::AbortedRead, found, found.count)?;
@@ -300,12 +311,7 @@ impl<'h> Matching<'h> {
     /// Reports records of unknown outcome that were read before one at a lower offset was invoked.
     pub(super) fn read_early(&mut self, polls: &[Entry]) -> Result<(), HistoryError> {
         let unanswered = std::mem::take(&mut self.unanswered);
-        let mut seqs = Vec::with_capacity(unanswered.len());
-        for one in &unanswered {
-            let chunk = self.streams[one.stream].chunk_at(one.place.chunk)?;
-            seqs.push(chunk.seqs[one.place.at..one.place.at + one.count].to_vec());
-        }
-        let reads = early::first_reads(self.history, polls, (&unanswered, &seqs))?;
+        let reads = early::first_reads(self.history, polls, &unanswered)?;
         for (one, reads) in unanswered.iter().zip(reads) {
             for (nth, read) in reads.into_iter().enumerate() {
                 if let Some(read) = read {
@@ -317,21 +323,19 @@ impl<'h> Matching<'h> {
     }
 
     fn inverted(&mut self, of: &Unanswered, nth: usize, read: FirstRead) -> Result<(), HistoryError> {
-        let chunk = self.streams[of.stream].chunk_at(of.place.chunk)?;
-        let at = of.place.at + nth;
         let offset = of.offset.saturating_add_unsigned(nth as u64);
-        let seq = chunk.seqs[at];
-        let neighbour = (nth > 0).then(|| Latest {
-            invoked: chunk.invoked[at - 1],
+        let seq = of.seqs[nth];
+        let neighbour = nth.checked_sub(1).map(|before| Latest {
+            invoked: of.invoked[before],
             process: of.process,
-            seq: chunk.seqs[at - 1],
+            seq: of.seqs[before],
             offset: offset.saturating_sub(1),
         });
         let before = [Some(of.before), neighbour].into_iter().flatten().max_by_key(|latest| latest.invoked);
         let Some(before) = before.filter(|before| read.returned < nanos(before.invoked)) else {
             return Ok(());
         };
-        let place = Place { at, ..of.place };
+        let place = Place { at: of.place.at + nth, ..of.place };
         let found = Found { stream: of.stream, place, count: 1, offset, behind: false };
         let mut finding = self.finding(Anomaly::RealtimeInversion, &found, 1)?;
         let (value, offset) = (value(of.process, seq), Offset(offset));

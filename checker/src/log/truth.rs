@@ -107,17 +107,21 @@ impl Scan<'_> {
         chunk: &mut ReadChunk,
         wanted: impl FnOnce(i64, i64) -> bool,
     ) -> Result<bool, HistoryError> {
-        chunk.clear();
         match self {
             Self::Chunks { history, entries } => {
-                let Some((entry, rest)) = entries.split_first() else { return Ok(false) };
-                *entries = rest;
-                if entry.records > 0 && wanted(entry.offsets.0, entry.offsets.1) {
-                    history.reads(entry, buffer, chunk)?;
+                let next = entries.split_first();
+                if let Some((_, rest)) = next {
+                    *entries = rest;
                 }
-                Ok(true)
+                match next.filter(|(entry, _)| entry.records > 0 && wanted(entry.offsets.0, entry.offsets.1))
+                {
+                    Some((entry, _)) => history.reads(entry, buffer, chunk)?,
+                    None => chunk.clear(),
+                }
+                Ok(next.is_some())
             }
             Self::Union(union) => {
+                chunk.clear();
                 union.next(buffer, chunk)?;
                 if let Some((first, last)) = bounds(chunk) {
                     wanted(first, last);

@@ -176,10 +176,17 @@ fn patch(input: &mut Input<'_>, width: u32) -> Result<(usize, u64), Malformed> {
     Ok((at, input.varint()?.wrapping_shl(width)))
 }
 
+/// Makes room for `count` numbers that are all about to be written: what is there already is not zeroed again.
+fn resize<T: Copy + Default>(out: &mut Vec<T>, count: usize) {
+    if out.len() < count {
+        out.resize(count, T::default());
+    }
+    out.truncate(count);
+}
+
 /// Decodes a column of `count` numbers into `out`, whose old content is dropped.
 pub(super) fn take_column(input: &mut Input<'_>, count: usize, out: &mut Vec<u64>) -> Result<(), Malformed> {
-    out.clear();
-    out.resize(count, 0);
+    resize(out, count);
     let (blocks, tail) = out.as_chunks_mut::<BLOCK>();
     let mut low = [0u32; BLOCK];
     for block in blocks {
@@ -208,8 +215,7 @@ pub(super) fn take_column_u32(
     count: usize,
     out: &mut Vec<u32>,
 ) -> Result<(), Malformed> {
-    out.clear();
-    out.resize(count, 0);
+    resize(out, count);
     let (blocks, tail) = out.as_chunks_mut::<BLOCK>();
     for block in blocks {
         let head = head(input)?;

@@ -51,19 +51,21 @@ pub(super) fn unpack(width: u32, bytes: &[u8], out: &mut [u32; BLOCK]) {
 }
 
 fn unpack_width<const W: usize>(bytes: &[u8], out: &mut [u32; BLOCK]) {
-    let mut words = [[0u32; LANES]; 33];
-    for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(16)) {
-        for (lane, bytes) in word.iter_mut().zip(bytes.chunks_exact(4)) {
-            *lane = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        }
-    }
+    // One check of the length, and then the words are read where they lie.
+    let (words, _) = bytes.as_chunks::<16>();
+    let Some(words) = words.first_chunk::<W>() else { return };
+    let word = |at: usize, lane: usize| {
+        let bytes = &words[at];
+        u32::from_le_bytes([bytes[4 * lane], bytes[4 * lane + 1], bytes[4 * lane + 2], bytes[4 * lane + 3]])
+    };
     let mask = if W == 32 { u32::MAX } else { (1u32 << W) - 1 };
-    for (row, out) in out.chunks_exact_mut(LANES).enumerate() {
-        let (word, shift) = (row * W / 32, row * W % 32);
+    let (rows, _) = out.as_chunks_mut::<LANES>();
+    for (row, out) in rows.iter_mut().enumerate() {
+        let (at, shift) = (row * W / 32, row * W % 32);
         for (lane, out) in out.iter_mut().enumerate() {
-            let mut number = words[word][lane] >> shift;
+            let mut number = word(at, lane) >> shift;
             if shift + W > 32 {
-                number |= words[word + 1][lane] << (32 - shift);
+                number |= word(at + 1, lane) << (32 - shift);
             }
             *out = number & mask;
         }
