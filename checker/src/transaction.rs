@@ -44,6 +44,7 @@ use history::merged::{History, HistoryError, Kind};
 
 use self::ledger::Ledger;
 pub(crate) use self::order::STEPS;
+use self::records::Shown;
 use crate::findings::Findings;
 
 /// Checks the transactions of a history.
@@ -55,11 +56,16 @@ pub fn check(history: &History) -> Result<Findings, HistoryError> {
     if ledger.txns.is_empty() && !may_derive(history) {
         return Ok(Findings::default());
     }
-    let (mut findings, marks) = records::check(history, &ledger)?;
-    outcome::check(history, (&ledger, &marks), &mut findings)?;
-    fencing::check(history, (&ledger, &marks), &mut findings)?;
-    order::check(history, (&ledger, &marks), &mut findings)?;
-    pipeline::check(history, (&ledger, &marks), &mut findings)?;
+    let Shown { mut findings, marks, stretches } = records::check(history, &ledger)?;
+    let cycles = || order::check(history, (&ledger, &marks, &stretches));
+    let others = || {
+        outcome::check(history, (&ledger, &marks), &mut findings)?;
+        fencing::check(history, (&ledger, &marks), &mut findings)?;
+        pipeline::check(history, (&ledger, &marks), &mut findings)
+    };
+    let (cycles, others) = rayon::join(cycles, others);
+    others?;
+    findings.append(cycles?);
     findings.transactions = outcome::counts(&ledger, &marks, findings.transactions.logs_not_read);
     Ok(findings)
 }

@@ -85,20 +85,25 @@ pub(crate) fn graph_of(intervals: &[Interval]) -> Graph {
             barrier.into_iter().for_each(|from| graph.add(realtime(from, id)));
         }
     }
-    process_order(intervals, &mut graph);
+    for (from, to) in process_order(intervals) {
+        graph.add(Edge { from, to, kind: Dependency::Process, detail: 0 });
+    }
     graph
 }
 
-fn process_order(intervals: &[Interval], graph: &mut Graph) {
+/// Whether the order within each process follows `order`, that of completion, as real time does by itself.
+pub(crate) fn processes_ascend(intervals: &[Interval], order: &[u32]) -> bool {
+    process_order(intervals).all(|(from, to)| order[from as usize] < order[to as usize])
+}
+
+/// What each process ran one after the other.
+fn process_order(intervals: &[Interval]) -> impl Iterator<Item = (u32, u32)> {
     let mut last = crate::linear::hash::IdMap::default();
-    for (id, interval) in (0u32..).zip(intervals).filter(|(_, interval)| interval.happened) {
+    let happened = (0u32..).zip(intervals).filter(|(_, interval)| interval.happened);
+    happened.filter_map(move |(id, interval)| {
         let process = interval.process.0;
-        if let Some(from) = last.get(&process).copied() {
-            graph.add(Edge { from, to: id, kind: Dependency::Process, detail: 0 });
-        }
         // What has an unknown outcome may take effect after what its process does next.
-        if interval.known {
-            last.insert(process, id);
-        }
-    }
+        let before = if interval.known { last.insert(process, id) } else { last.get(&process).copied() };
+        before.map(|before| (before, id))
+    })
 }

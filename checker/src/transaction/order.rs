@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use super::evidence::{Evidence, Step};
 use super::ledger::{Ledger, TxnId, index};
-use super::records::Marks;
+use super::records::{self, Marks};
 use crate::anomaly::Anomaly;
 use crate::cycles::class::Shape;
 use crate::cycles::{Class, Cycle, Dependency, Edge, Graph, realtime};
@@ -32,11 +32,10 @@ const NO_NODE: u32 = u32::MAX;
 /// Reports cycles.
 pub(super) fn check(
     history: &History,
-    (ledger, marks): (&Ledger, &Marks),
-    findings: &mut Findings,
-) -> Result<(), HistoryError> {
+    (ledger, marks, shown): (&Ledger, &Marks, &[Vec<records::Stretch>]),
+) -> Result<Findings, HistoryError> {
     let nodes = Nodes::of(ledger, marks);
-    let versions = Versions { history, ledger, nodes: &nodes };
+    let versions = Versions { history, ledger, nodes: &nodes, shown };
     let logs: Vec<LogId> = (0u16..).map(LogId).take(history.facts().logs.len()).collect();
     let edges: Vec<Vec<Edge>> = logs
         .par_iter()
@@ -46,20 +45,33 @@ pub(super) fn check(
             Ok(edges)
         })
         .collect::<Result<_, HistoryError>>()?;
-    let mut cycles = Vec::new();
+    let order = realtime::places(&nodes.intervals);
+    // What follows the order of completion closes no circle, and of most histories everything does.
+    let ascends = |edge: &Edge| edge.from == edge.to || order[edge.from as usize] < order[edge.to as usize];
     let is_anti = |edge: &Edge| edge.kind == Dependency::Rw;
-    let all = || edges.iter().flatten().copied();
-    if all().any(|edge| !is_anti(&edge)) {
+    let all = || edges.iter().flatten();
+    let in_real_time = || {
+        let own = || all().filter(|edge| !is_anti(edge));
+        if own().all(ascends) && realtime::processes_ascend(&nodes.intervals, &order) {
+            return Vec::new();
+        }
         let mut graph = realtime::graph_of(&nodes.intervals);
-        all().filter(|edge| !is_anti(edge)).for_each(|edge| graph.add(edge));
-        cycles.extend(graph.anomalies());
-    }
-    if all().any(|edge| is_anti(&edge)) {
-        let mut graph = Graph::new(realtime::places(&nodes.intervals));
-        all().for_each(|edge| graph.add(edge));
-        cycles.extend(graph.anomalies().into_iter().filter(|(class, _)| class.shape >= Shape::GSingle));
-    }
-    tell(&versions, &cycles, findings)
+        own().for_each(|edge| graph.add(*edge));
+        graph.anomalies()
+    };
+    let out_of_time = || {
+        if !all().any(is_anti) || all().all(ascends) {
+            return Vec::new();
+        }
+        let mut graph = Graph::new(order.clone());
+        all().for_each(|edge| graph.add(*edge));
+        graph.anomalies()
+    };
+    let (mut cycles, anti) = rayon::join(in_real_time, out_of_time);
+    cycles.extend(anti.into_iter().filter(|(class, _)| class.shape >= Shape::GSingle));
+    let mut findings = Findings::default();
+    tell(&versions, &cycles, &mut findings)?;
+    Ok(findings)
 }
 
 /// The transactions that must have committed, by when they were begun.
@@ -73,8 +85,11 @@ struct Nodes {
 impl Nodes {
     fn of(ledger: &Ledger, marks: &Marks) -> Self {
         let all = 0..index(ledger.txns.len());
-        let mut txns: Vec<TxnId> = all.filter(|txn| marks.must_have_committed(ledger, *txn)).collect();
-        txns.sort_by_key(|txn| (ledger.txn(*txn).span.invoked, *txn));
+        let committed = all.filter(|txn| marks.must_have_committed(ledger, *txn));
+        let mut begun: Vec<(u64, TxnId)> = committed.map(|txn| (ledger.txn(txn).span.invoked, txn)).collect();
+        // Stable, because each process's are in order already: runs are merged.
+        begun.sort();
+        let txns: Vec<TxnId> = begun.into_iter().map(|(_, txn)| txn).collect();
         let mut of = vec![NO_NODE; ledger.txns.len()];
         for (node, txn) in (0u32..).zip(&txns) {
             of[*txn as usize] = node;
@@ -123,6 +138,8 @@ struct Versions<'h> {
     history: &'h History,
     ledger: &'h Ledger,
     nodes: &'h Nodes,
+    /// By log: what its committed final read holds of transactions.
+    shown: &'h [Vec<records::Stretch>],
 }
 
 impl Versions<'_> {
@@ -135,26 +152,30 @@ impl Versions<'_> {
 
     /// The order of versions of one log.
     fn stretches(&self, log: LogId) -> Result<Vec<Stretch>, HistoryError> {
-        let truth = Truth::complete(self.history, log, Isolation::ReadCommitted);
-        let truth = truth.unwrap_or_else(|| truth_of(self.history, log));
-        let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
-        let mut scan = truth.scan();
         let mut stretches: Vec<Stretch> = Vec::new();
+        let mut add = |txn: TxnId, first: i64, last: i64| {
+            let node = self.nodes.of[txn as usize];
+            if node == NO_NODE {
+                return;
+            }
+            match stretches.last_mut().filter(|last| last.node == node) {
+                Some(same) => same.last = last,
+                None => stretches.push(Stretch { first, last, node }),
+            }
+        };
+        if Truth::complete(self.history, log, Isolation::ReadCommitted).is_some() {
+            self.shown[usize::from(log.0)].iter().for_each(|shown| add(shown.txn, shown.first, shown.last));
+            return Ok(stretches);
+        }
+        let (mut buffer, mut chunk) = (Buffer::default(), ReadChunk::default());
+        let mut scan = truth_of(self.history, log).scan();
         while scan.next(&mut buffer, &mut chunk, |_, _| true)? {
             for (at, run) in chunk.runs.iter().enumerate() {
                 let Some(owner) = self.ledger.owner(run.process) else { continue };
                 let seqs = &chunk.seqs[run.start as usize..chunk.run_end(at)];
+                let place = |at: usize| run.offset.saturating_add_unsigned(at as u64);
                 self.ledger.segments(owner, seqs, |txn, part| {
-                    let node = txn.map_or(NO_NODE, |txn| self.nodes.of[txn as usize]);
-                    if node == NO_NODE {
-                        return;
-                    }
-                    let first = run.offset.saturating_add_unsigned(part.start as u64);
-                    let last = run.offset.saturating_add_unsigned(part.end as u64 - 1);
-                    match stretches.last_mut().filter(|last| last.node == node) {
-                        Some(same) => same.last = last,
-                        None => stretches.push(Stretch { first, last, node }),
-                    }
+                    txn.into_iter().for_each(|txn| add(txn, place(part.start), place(part.end - 1)));
                 });
             }
         }
@@ -299,7 +320,7 @@ pub(crate) const STEPS: usize = 24;
 
 /// Each transaction of a cycle, and each edge with what shows it.
 fn explain(versions: &Versions<'_>, cycle: &Cycle, (log, seen): (LogId, &Places)) -> Vec<Sighting> {
-    let Versions { history, ledger, nodes } = versions;
+    let Versions { history, ledger, nodes, .. } = versions;
     let evidence = Evidence { history, ledger, log };
     let txn = |node: u32| nodes.txns[node as usize];
     let name = |node: u32| evidence.name(txn(node));

@@ -86,24 +86,51 @@ fn note(of: &AtomicU64, seq: u32, log: LogId) {
     }
 }
 
+/// Consecutive records of one transaction among all that a committed reader sees of any.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) txn: TxnId,
+}
+
+/// What reading every log showed.
+pub(super) struct Shown {
+    pub(super) findings: Findings,
+    pub(super) marks: Marks,
+    /// By log: what its committed final read holds of transactions, in order.
+    pub(super) stretches: Vec<Vec<Stretch>>,
+}
+
 /// Reads every log once; twice, where something is gone that must have been committed.
-pub(super) fn check(history: &History, ledger: &Ledger) -> Result<(Findings, Marks), HistoryError> {
+pub(super) fn check(history: &History, ledger: &Ledger) -> Result<Shown, HistoryError> {
     let marks = Marks::new(ledger.txns.len());
     let processes = history.facts().processes.iter();
     let committed = processes.filter(|(_, facts)| facts.identity.isolation == Some(Isolation::ReadCommitted));
     let readers: HashSet<Process> = committed.map(|(process, _)| *process).collect();
     let logs: Vec<LogId> = (0u16..).map(LogId).take(history.facts().logs.len()).collect();
     let one = |log: &LogId| OneLog::new(history, (ledger, &marks, &readers), *log);
-    let judged: Vec<(Findings, Gone)> =
+    let judged: Vec<Judged> =
         logs.par_iter().map(|log| one(log)?.judge()).collect::<Result<_, HistoryError>>()?;
-    let lost = |(log, (_, gone)): (&LogId, &(Findings, Gone))| match gone.is_certain(ledger, &marks) {
+    let lost = |(log, judged): (&LogId, &Judged)| match judged.gone.is_certain(ledger, &marks) {
         true => one(log)?.lost(),
         false => Ok(Findings::default()),
     };
     let lost: Vec<Findings> = logs.par_iter().zip(&judged).map(lost).collect::<Result<_, HistoryError>>()?;
-    let mut findings = Findings::default();
-    judged.into_iter().map(|(log, _)| log).chain(lost).for_each(|log| findings.append(log));
-    Ok((findings, marks))
+    let (mut findings, mut stretches) = (Findings::default(), Vec::new());
+    for log in judged {
+        findings.append(log.findings);
+        stretches.push(log.stretches);
+    }
+    lost.into_iter().for_each(|log| findings.append(log));
+    Ok(Shown { findings, marks, stretches })
+}
+
+/// What one log showed.
+struct Judged {
+    findings: Findings,
+    gone: Gone,
+    stretches: Vec<Stretch>,
 }
 
 /// Whether anything of transactional processes is gone from a log that must be there.
@@ -138,6 +165,7 @@ struct OneLog<'h> {
     /// Records that were told of as read after an abort, and as read before a commit.
     told: [IdSet<(u32, u32)>; 2],
     findings: Findings,
+    stretches: Vec<Stretch>,
 }
 
 /// A poll of a consumer that reads committed.
@@ -161,10 +189,11 @@ impl<'h> OneLog<'h> {
             streams: Streams::new(history, ledger, log)?,
             told: [IdSet::default(), IdSet::default()],
             findings: Findings::default(),
+            stretches: Vec::new(),
         })
     }
 
-    fn judge(mut self) -> Result<(Findings, Gone), HistoryError> {
+    fn judge(mut self) -> Result<Judged, HistoryError> {
         let mut gone = Gone::default();
         let mut stable = Stable::default();
         self.see(&mut stable)?;
@@ -195,7 +224,7 @@ impl<'h> OneLog<'h> {
         })?;
         stable.judge((history, ledger), log, &mut self.findings);
         self.findings.transactions.logs_not_read = u64::from(self.streams.is_unread());
-        Ok((self.findings, gone))
+        Ok(Judged { findings: self.findings, gone, stretches: self.stretches })
     }
 
     /// What must have committed and is not where it was sent to.
@@ -294,6 +323,14 @@ impl<'h> OneLog<'h> {
             let Some(txn) = txn else { return };
             let first = seqs[part.clone()].iter().copied().min().unwrap_or(u32::MAX);
             note(&marks[txn as usize], first, self.evidence.log);
+            if poll.is_none() {
+                let place = |at: usize| offset.saturating_add_unsigned(at as u64);
+                let (first, last) = (place(part.start), place(part.end - 1));
+                match self.stretches.last_mut().filter(|last| last.txn == txn) {
+                    Some(same) => same.last = last,
+                    None => self.stretches.push(Stretch { first, last, txn }),
+                }
+            }
             early.extend(too_early(ledger, txn, poll).map(|anomaly| (anomaly, txn, part)));
         });
         for (anomaly, txn, part) in early {
