@@ -7,6 +7,7 @@
 //!     │        aborted-read, precommitted-read, lso-breach; per transaction what is missing and what was shown
 //!     ├─ outcome    torn-transaction, lost-commit, resurrected-abort, and lost-write of what must have committed
 //!     ├─ fencing    fencing-violation
+//!     ├─ offsets    resurrected-abort of positions: sent to what was aborted, and read back as committed
 //!     ├─ order      dependency-cycle, with the version order that offsets give
 //!     └─ pipeline   skipped-input, double-input, output-mismatch
 //! ```
@@ -31,10 +32,12 @@ mod evidence;
 mod fencing;
 mod index;
 mod ledger;
+mod offsets;
 mod order;
 mod outcome;
 mod pipeline;
 mod records;
+mod rows;
 mod stable;
 mod streams;
 
@@ -45,6 +48,7 @@ use history::merged::{History, HistoryError, Kind};
 use self::ledger::Ledger;
 pub(crate) use self::order::STEPS;
 use self::records::Shown;
+use self::rows::Rows;
 use crate::findings::Findings;
 
 /// Checks the transactions of a history.
@@ -61,7 +65,9 @@ pub fn check(history: &History) -> Result<Findings, HistoryError> {
     let others = || {
         outcome::check(history, (&ledger, &marks), &mut findings)?;
         fencing::check(history, (&ledger, &marks), &mut findings)?;
-        pipeline::check(history, (&ledger, &marks), &mut findings)
+        let rows = Rows::of(history, &offsets::watched(&ledger, &marks))?;
+        offsets::check(history, (&ledger, &marks, &rows), &mut findings);
+        pipeline::check(history, (&ledger, &marks, &rows), &mut findings)
     };
     let (cycles, others) = rayon::join(cycles, others);
     others?;

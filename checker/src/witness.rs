@@ -33,7 +33,9 @@ pub fn witness(finding: &Finding, answer: Answer, scene: &Scene<'_>) -> Witness 
 
 /// What the finding is about: `3:17 to 3:116 of shop[0] (100 records) in orders/0 at offsets 1234 to 1333`.
 fn subject(finding: &Finding, scene: &Scene<'_>) -> String {
-    if let (Anomaly::OffsetRegression, Some(group)) = (finding.anomaly, &finding.group) {
+    if let (Anomaly::OffsetRegression | Anomaly::ResurrectedAbort, Some(group)) =
+        (finding.anomaly, &finding.group)
+    {
         return format!("the committed position of group {group} in {}", scene.log(finding.log));
     }
     let mut text = match (finding.first, finding.last) {

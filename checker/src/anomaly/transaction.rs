@@ -111,7 +111,7 @@ pub(super) static RESURRECTED_ABORT: Entry = Entry {
     anomaly: Anomaly::ResurrectedAbort,
     name: "resurrected-abort",
     stage: Stage::Log,
-    definition: "A transaction acknowledged as aborted shows something to a committed reader.",
+    definition: "A transaction acknowledged as aborted shows something: a record to a committed reader, or a position that only it had sent to whoever reads back what is committed.",
     example: "\
 0..1 p1 begin-txn shop-1
 2..3 p1 send t/0 v0 @0

@@ -2,12 +2,15 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "each definition speaks of a few events only")]
 
+use std::collections::{BTreeMap, VecDeque};
+
 use history::ids::{Nanos, Process, Value};
 use history::merged::{SendOutcome, TxnEnd, TxnSpan};
-use history::op::{Isolation, Op, Outcome, Phase};
+use history::op::{Isolation, Op, Outcome, Phase, Position};
 
 use super::facts::{Facts, Txn, nanos};
 use super::log::ends;
+use super::rows::{failed, ok};
 use super::sightings::is_called;
 use super::{Check, must};
 use crate::findings::{Finding, Sighting, TxnStep};
@@ -202,11 +205,56 @@ pub(super) fn lost_commit(finding: &Finding, facts: &Facts<'_>) -> Check {
 
 /// A transaction acknowledged as aborted shows something.
 pub(super) fn resurrected_abort(finding: &Finding, facts: &Facts<'_>) -> Check {
+    if let (None, Some(group)) = (finding.first, &finding.group) {
+        return resurrected_position(finding, group, facts);
+    }
     let (txn, value) = of_first(finding, facts)?;
     must(txn.is_dead(), || "it was not aborted".to_owned())?;
     let held = facts.held.get(&(finding.log, Isolation::ReadCommitted)).into_iter().flatten();
     let shown = held.into_iter().any(|(_, other)| *other == value);
     must(shown, || format!("the committed final read does not hold {value}"))
+}
+
+/// … or a position that only it had sent is read back as committed.
+fn resurrected_position(finding: &Finding, group: &str, facts: &Facts<'_>) -> Check {
+    let log = finding.log;
+    let fetched = finding.sightings.iter().find_map(|seen| match seen {
+        Sighting::Fetched { next, time, .. } => Some((next.0, *time)),
+        _ => None,
+    });
+    let (next, returned) = fetched.unwrap_or((i64::MIN, Nanos(0)));
+    let at = |positions: &[Position]| positions.iter().any(|at| (at.log, at.next.0) == (log, next));
+    let sent = |txn: &&Txn| txn.positions.get(&log).is_some_and(|(sent, _)| *sent == next);
+    let txns = finding.sightings.iter().flat_map(|seen| begun(seen, facts));
+    let ended = txns.filter(|txn| txn.is_dead()).filter(sent).map(|txn| nanos(txn.span.ended)).min();
+    must(ended.is_some(), || format!("it was not aborted, or had not sent position {next}"))?;
+    let members = || facts.rows.iter().filter(|event| facts.is_member(event.process, group));
+    let asked = members().find(|event| match &event.op {
+        Op::CommitOffsets { positions, .. } => event.time < returned && at(positions) && !failed(event),
+        _ => false,
+    });
+    must(asked.is_none(), || format!("position {next} was committed otherwise: {asked:?}"))?;
+    let own = facts.txns.values().flatten().filter(|txn| facts.is_member(txn.process, group));
+    let other = own.filter(sent).find(|txn| !txn.is_dead() && nanos(txn.span.invoked) < returned);
+    must(other.is_none(), || format!("position {next} may have been committed by {other:?}"))?;
+    let mut open: BTreeMap<Process, VecDeque<Nanos>> = BTreeMap::new();
+    let mut asked_first = Nanos(u64::MAX);
+    for event in members().filter(|event| matches!(event.op, Op::FetchCommitted { .. })) {
+        let open = open.entry(event.process).or_default();
+        if event.phase == Phase::Invoke {
+            open.push_back(event.time);
+        } else if let (Some(asked), Op::FetchCommitted { positions }) = (open.pop_front(), &event.op)
+            && ok(event)
+            && at(positions)
+        {
+            asked_first = asked_first.min(asked);
+        }
+    }
+    must(ended.is_some_and(|ended| ended < asked_first), || {
+        format!("position {next} was asked for at {asked_first} already")
+    })?;
+    let cut = facts.members(group).into_iter().find(|process| facts.is_truncated(*process));
+    must(cut.is_none(), || format!("the journal of {cut:?} was cut"))
 }
 
 /// After a newer session was granted, a transaction of an older one commits visibly.

@@ -13,7 +13,8 @@ use history::op::{Isolation, Span};
 
 use super::evidence::Evidence;
 use super::ledger::Ledger;
-use super::pipeline::{Input, Stretch, group_of, merge, without};
+use super::pipeline::{Input, Stretch, merge, without};
+use super::rows::group_of;
 use crate::anomaly::Anomaly;
 use crate::findings::{Finding, Findings, KEEP, Sighting};
 

@@ -13,12 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use history::ids::{LogId, Offset, Process};
 use history::merged::{Buffer, History, HistoryError, Kind, ReadChunk, TxnEnd};
-use history::op::{CommitMode, Isolation, Op, Outcome, Phase, Position};
+use history::op::Isolation;
 
-use super::derived::{self, Derived};
+use super::derived;
 use super::evidence::Evidence;
 use super::ledger::{Ledger, Sent, TxnId};
 use super::records::Marks;
+use super::rows::{Rows, group_of};
 use crate::anomaly::Anomaly;
 use crate::findings::{Finding, Findings, Sighting};
 
@@ -28,10 +29,9 @@ pub(super) type Stretch = (i64, i64);
 /// Reports what was skipped, taken in twice, or came out wrong.
 pub(super) fn check(
     history: &History,
-    (ledger, marks): (&Ledger, &Marks),
+    (ledger, marks, rows): (&Ledger, &Marks, &Rows),
     findings: &mut Findings,
 ) -> Result<(), HistoryError> {
-    let rows = Rows::of(history)?;
     if ledger.sent.is_empty() && rows.derived.is_empty() {
         return Ok(());
     }
@@ -63,45 +63,6 @@ pub(super) fn check(
         input.skipped(evidence, group, findings);
     }
     derived::check(history, ledger, (&rows.derived, &inputs), findings)
-}
-
-pub(super) fn group_of(history: &History, process: Process) -> Option<&str> {
-    history.facts().processes.get(&process)?.identity.group.as_deref()
-}
-
-/// What the rows of a history say of positions and of derivations.
-#[derive(Default)]
-struct Rows {
-    /// The greatest position that a group committed outside of transactions: perhaps, and for sure.
-    plain: BTreeMap<(String, LogId), (i64, i64)>,
-    derived: BTreeMap<Process, Vec<Derived>>,
-}
-
-impl Rows {
-    fn of(history: &History) -> Result<Self, HistoryError> {
-        let mut rows = Self::default();
-        for event in history.events()? {
-            let event = event?;
-            match (&event.op, &event.phase) {
-                (Op::CommitOffsets { .. }, Phase::Complete(Outcome::Fail { .. })) => {}
-                (Op::CommitOffsets { mode, positions }, phase) => {
-                    let ok = matches!(phase, Phase::Complete(Outcome::Ok { .. })) && *mode != CommitMode::Txn;
-                    let Some(group) = group_of(history, event.process) else { continue };
-                    for Position { log, next } in positions {
-                        let none = (i64::MIN, i64::MIN);
-                        let known = rows.plain.entry((group.to_owned(), *log)).or_insert(none);
-                        known.0 = known.0.max(next.0);
-                        known.1 = if ok { known.1.max(next.0) } else { known.1 };
-                    }
-                }
-                (Op::Derive { first, spans }, _) => {
-                    rows.derived.entry(event.process).or_default().push(Derived::new(*first, spans));
-                }
-                _ => {}
-            }
-        }
-        Ok(rows)
-    }
 }
 
 /// Records that a transaction took in.

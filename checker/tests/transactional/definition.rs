@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use checker::findings::Findings;
 use history::ids::{LogId, Process, Value};
-use history::op::{Event, Isolation, Op, Outcome, Phase};
+use history::op::{Event, Isolation, Op, Outcome, Phase, Position};
 
 use super::random::Story;
 
@@ -179,6 +179,14 @@ pub(crate) struct Poll {
     pub(crate) records: Vec<(i64, Value)>,
 }
 
+struct Fetch {
+    process: Process,
+    log: LogId,
+    next: i64,
+    asked: u64,
+    returned: u64,
+}
+
 struct Grant {
     process: Process,
     id: String,
@@ -197,6 +205,10 @@ pub(crate) struct Facts {
     pub(crate) groups: BTreeMap<Process, String>,
     /// Positions outside of transactions: by whom, log, position, whether for sure.
     pub(crate) plain: Vec<(Process, LogId, i64, bool)>,
+    /// The same with when it was asked, whatever came of it.
+    asked: Vec<(Process, LogId, i64, u64)>,
+    /// Positions that were read back.
+    fetches: Vec<Fetch>,
     /// By whom, from which record, into which sequence number.
     pub(crate) derived: Vec<(Process, LogId, i64, u32)>,
     moves: BTreeMap<(Process, LogId), usize>,
@@ -215,6 +227,7 @@ fn gather(events: &[Event]) -> Facts {
     let mut facts = Facts::default();
     let mut current: BTreeMap<Process, usize> = BTreeMap::new();
     let mut asked: BTreeMap<Process, u64> = BTreeMap::new();
+    let mut fetching: BTreeMap<Process, u64> = BTreeMap::new();
     for event in events {
         let (time, process) = (micros(event), event.process);
         match (&event.op, &event.phase) {
@@ -251,8 +264,16 @@ fn gather(events: &[Event]) -> Facts {
                     // The generator commits positions in transactions only; outside of one nothing is certain.
                     (None, _) => {
                         facts.plain.extend(positions.iter().map(|at| (process, at.log, at.next.0, false)));
+                        facts.asked.extend(positions.iter().map(|at| (process, at.log, at.next.0, time)));
                     }
                 }
+            }
+            (Op::FetchCommitted { .. }, Phase::Invoke) => drop(fetching.insert(process, time)),
+            (Op::FetchCommitted { positions }, Phase::Complete(Outcome::Ok { .. })) => {
+                let asked = fetching[&process];
+                let fetch =
+                    |at: &Position| Fetch { process, log: at.log, next: at.next.0, asked, returned: time };
+                facts.fetches.extend(positions.iter().map(fetch));
             }
             (Op::Derive { first, spans }, _) => {
                 let offsets =
@@ -444,6 +465,27 @@ impl Facts {
     }
 }
 
+/// Whether a position that nobody else can have committed was read back once the transaction had ended.
+fn is_read_back(facts: &Facts, txn: &Txn) -> bool {
+    let Some(group) = facts.groups.get(&txn.process) else { return false };
+    let deciding = txn.ok().or(txn.attempts.last()).and_then(|attempt| attempt.answer.as_ref());
+    let Some((ended, _)) = deciding else { return false };
+    let own = |process: &Process| facts.groups.get(process) == Some(group);
+    txn.positions().iter().any(|(log, (next, _))| {
+        let here = |process: &Process, at: (LogId, i64)| own(process) && at == (*log, *next);
+        let fetches: Vec<&Fetch> =
+            facts.fetches.iter().filter(|fetch| here(&fetch.process, (fetch.log, fetch.next))).collect();
+        let others = facts.txns.iter().filter(|other| !matches!(other.how(), How::Aborted | How::Failed));
+        let others = others.filter(|other| {
+            own(&other.process) && other.positions().get(log).is_some_and(|(other, _)| other == next)
+        });
+        let asked = facts.asked.iter().filter(|(process, log, next, _)| here(process, (*log, *next)));
+        let first = others.map(|other| other.begun).chain(asked.map(|asked| asked.3)).min();
+        fetches.iter().all(|fetch| fetch.asked > *ended)
+            && fetches.iter().any(|fetch| first.is_none_or(|first| fetch.returned <= first))
+    })
+}
+
 /// What is wrong with a story.
 pub(crate) fn of(story: &Story) -> Summary {
     let facts = gather(&story.events);
@@ -465,7 +507,7 @@ pub(crate) fn of(story: &Story) -> Summary {
         let ended = matches!(txn.how(), How::Aborted | How::Failed);
         add("torn-transaction", usize::from(missing && shown));
         add("lost-commit", usize::from(missing && !shown && txn.how() == How::Committed));
-        add("resurrected-abort", usize::from(shown && ended));
+        add("resurrected-abort", usize::from((shown || is_read_back(&facts, txn)) && ended));
         add("fencing-violation", usize::from(is_fenced(&facts, txn)));
     }
     let (aborted, early) = early_reads(&facts);

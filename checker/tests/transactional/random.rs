@@ -67,6 +67,8 @@ struct Making {
     /// By process and log: the place in the log that is polled next.
     positions: BTreeMap<(usize, usize), usize>,
     group: bool,
+    /// Positions that were sent to transactions: log, position.
+    sent: Vec<(usize, i64)>,
 }
 
 const PRODUCERS: usize = 4;
@@ -90,6 +92,7 @@ pub(crate) fn story(seed: u64) -> Story {
         held: vec![None; count],
         positions: BTreeMap::new(),
         group,
+        sent: Vec::new(),
     };
     making.identities();
     for _ in 0..4 + making.random.below(60) {
@@ -167,6 +170,7 @@ impl Making {
         match self.random.below(20) {
             0 if self.random.percent(20) => self.crash(nth),
             1..=2 => self.moves(nth),
+            3 if self.group => self.fetch(nth),
             3..=9 if nth < PRODUCERS => self.send(nth),
             _ => self.poll(nth),
         }
@@ -179,6 +183,7 @@ impl Making {
             0 => self.init(nth),
             1 if self.random.percent(20) => self.crash(nth),
             2..=3 if self.group && open => self.positions_sent(nth),
+            2 if self.group => self.fetch(nth),
             3 => self.moves(nth),
             4..=6 => self.poll(nth),
             7 => self.send(nth),
@@ -243,11 +248,25 @@ impl Making {
             Some(_) | None => self.random.below(self.logs[log].len() + 1),
         };
         let next = self.logs[log].get(at).map_or(self.next[log], |record| record.0);
+        self.sent.push((log, next));
         let op = Op::CommitOffsets {
             mode: CommitMode::Txn,
             positions: vec![Position { log: log_id(log), next: Offset(next) }],
         };
         self.call(nth, (op.clone(), op), [85, 5, 5]);
+    }
+
+    /// Reads back what was sent last as a rule, whatever became of it.
+    fn fetch(&mut self, nth: usize) {
+        if self.sent.is_empty() {
+            return;
+        }
+        let last = self.sent.len() - 1;
+        let at = if self.random.percent(70) { last } else { self.random.below(last + 1) };
+        let (log, next) = self.sent[at];
+        let positions = vec![Position { log: log_id(log), next: Offset(next) }];
+        let asked = Op::FetchCommitted { positions: Vec::new() };
+        self.call(nth, (asked, Op::FetchCommitted { positions }), [90, 4, 4]);
     }
 
     fn send(&mut self, nth: usize) {
