@@ -227,7 +227,7 @@ fn gather(events: &[Event]) -> Facts {
     let mut facts = Facts::default();
     let mut current: BTreeMap<Process, usize> = BTreeMap::new();
     let mut asked: BTreeMap<Process, u64> = BTreeMap::new();
-    let mut fetching: BTreeMap<Process, u64> = BTreeMap::new();
+    let mut fetching: BTreeMap<Process, Vec<u64>> = BTreeMap::new();
     for event in events {
         let (time, process) = (micros(event), event.process);
         match (&event.op, &event.phase) {
@@ -268,9 +268,13 @@ fn gather(events: &[Event]) -> Facts {
                     }
                 }
             }
-            (Op::FetchCommitted { .. }, Phase::Invoke) => drop(fetching.insert(process, time)),
-            (Op::FetchCommitted { positions }, Phase::Complete(Outcome::Ok { .. })) => {
-                let asked = fetching[&process];
+            (Op::FetchCommitted { .. }, Phase::Invoke) => fetching.entry(process).or_default().push(time),
+            (Op::FetchCommitted { positions }, Phase::Complete(outcome)) => {
+                // Of several that are open it may be any: the first is the one that says least.
+                let asked = fetching.get_mut(&process).unwrap().remove(0);
+                if !matches!(outcome, Outcome::Ok { .. }) {
+                    continue;
+                }
                 let fetch =
                     |at: &Position| Fetch { process, log: at.log, next: at.next.0, asked, returned: time };
                 facts.fetches.extend(positions.iter().map(fetch));
