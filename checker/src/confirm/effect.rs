@@ -79,6 +79,15 @@ impl Facts<'_> {
         any.then_some(sink)
     }
 
+    /// Whether members of a group asked for effects, or its sink was read back.
+    fn has_a_sink(&self, group: &str) -> bool {
+        self.rows.iter().any(|event| {
+            let of_a_sink =
+                matches!(event.op, Op::Effect { .. } | Op::SinkRead { .. } | Op::SinkReadEnd { .. });
+            of_a_sink && self.is_member(event.process, group)
+        })
+    }
+
     /// The last assignment of a log to a process by some row.
     fn turn(&self, process: Process, log: LogId, row: usize) -> Option<(Nanos, &Assignment)> {
         let own = self.rows[..row].iter().rev().filter(|event| event.process == process && !failed(event));
@@ -168,6 +177,7 @@ pub(super) fn lost(finding: &Finding, facts: &Facts<'_>) -> Check {
     let (group, ends) = of_records(finding, facts)?;
     let log = finding.log;
     must(knows_gaps(facts, log), || "what should have taken effect is not known".to_owned())?;
+    must(facts.has_a_sink(group), || "nothing tells of a sink of the group".to_owned())?;
     let read_back = facts.sink(group).is_some_and(|sink| sink.complete);
     for (nth, (offset, value)) in ends.into_iter().enumerate() {
         let effects = facts.effects(group, log, (offset, value));
@@ -296,8 +306,9 @@ pub(super) fn zombie(finding: &Finding, facts: &Facts<'_>) -> Check {
         Sighting::Effected { process, offset, time } => Some((*process, *offset, *time)),
         _ => None,
     });
-    let Some((process, offset, time)) = effected else {
-        return must(false, || "no effect is named".to_owned());
+    let Some((process, offset, time)) = effected.filter(|(process, ..)| facts.is_member(*process, group))
+    else {
+        return must(false, || "no effect of a member is named".to_owned());
     };
     let covers = |event: &history::op::Event| match &event.op {
         Op::Effect { spans } => {
@@ -312,7 +323,7 @@ pub(super) fn zombie(finding: &Finding, facts: &Facts<'_>) -> Check {
     let taken_over = |row: usize| {
         let Some((own, given)) = facts.turn(process, log, row) else { return false };
         facts.rows.iter().any(|event| match &event.op {
-            Op::Assigned(other) if other.logs.contains(&log) => {
+            Op::Assigned(other) if other.logs.contains(&log) && !failed(event) => {
                 let newer = match (given.generation, other.generation) {
                     (Some(own), Some(other)) => other > own,
                     (Some(_) | None, Some(_) | None) => true,

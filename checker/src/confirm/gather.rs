@@ -39,10 +39,11 @@ pub(super) fn facts<'h>(history: &'h History, findings: &[&Finding]) -> Result<F
     }
     let rows = super::rows::of(history, &wanted)?;
     for finding in findings.iter().filter(|finding| finding.anomaly == Anomaly::OutputMismatch) {
-        super::pipeline::outputs(history, &rows, finding).into_iter().for_each(|(value, logs)| {
-            wanted.value(value);
-            wanted.searched.extend(logs);
-        });
+        let outputs = super::pipeline::outputs(history, &rows, finding);
+        if !outputs.is_empty() {
+            wanted.searched.extend((0u16..).map(LogId).take(history.facts().logs.len()));
+        }
+        outputs.into_iter().for_each(|value| wanted.value(value));
     }
     let last_handed = last_handed(history, &wanted)?;
     loop {

@@ -66,6 +66,7 @@ pub(super) fn mismatched(finding: &Finding, facts: &Facts<'_>) -> Check {
     let log = finding.log;
     let sure = facts.plain_commits(group, log).filter(|(_, sure)| *sure).map(|(next, _)| next);
     let committed = facts.sent_positions(group, log).chain(sure).max();
+    must(facts.derives(group, log), || "nothing is said of what the group made".to_owned())?;
     ends.into_iter().try_for_each(|offset| {
         let made: Vec<Value> = derived(facts.history, &facts.rows, (group, log, offset)).collect();
         let seen: Vec<&Value> = made.iter().filter(|value| facts.is_visible(**value)).collect();
@@ -81,11 +82,11 @@ pub(super) fn mismatched(finding: &Finding, facts: &Facts<'_>) -> Check {
     })
 }
 
-/// The outputs that a finding is about, each with the logs that it may be in.
-pub(super) fn outputs(history: &History, rows: &[Event], finding: &Finding) -> Vec<(Value, BTreeSet<LogId>)> {
+/// The outputs that a finding is about. They may be in any log: that they were sent need not be recorded.
+pub(super) fn outputs(history: &History, rows: &[Event], finding: &Finding) -> Vec<Value> {
     let Ok((group, ends)) = ends(finding) else { return Vec::new() };
     let made = |offset: i64| derived(history, rows, (group, finding.log, offset));
-    ends.into_iter().flat_map(made).map(|value| (value, written(history, value.process))).collect()
+    ends.into_iter().flat_map(made).collect()
 }
 
 /// What members of a group made of a record.
@@ -213,9 +214,16 @@ impl Facts<'_> {
 
     /// Whether an output counts.
     fn is_visible(&self, value: Value) -> bool {
-        written(self.history, value.process).into_iter().any(|log| {
-            let held = self.visible_in(log).and_then(|level| self.held.get(&(log, level)));
-            held.is_some_and(|held| held.iter().any(|(_, other)| *other == value))
+        self.held.iter().any(|((log, level), held)| {
+            self.visible_in(*log) == Some(*level) && held.iter().any(|(_, other)| *other == value)
+        })
+    }
+
+    /// Whether members of a group say what they made of records of a log.
+    fn derives(&self, group: &str, log: LogId) -> bool {
+        self.rows.iter().any(|event| {
+            let Op::Derive { spans, .. } = &event.op else { return false };
+            self.is_member(event.process, group) && spans.iter().any(|span| span.log == log)
         })
     }
 

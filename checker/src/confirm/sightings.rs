@@ -14,8 +14,38 @@ use crate::findings::{Finding, Sighting, TxnStep};
 /// Looks up every sighting of a finding.
 pub(super) fn check(finding: &Finding, facts: &Facts<'_>) -> Check {
     finding.sightings.iter().try_for_each(|sighting| {
-        must(was_recorded(sighting, finding, facts), || format!("the history does not say that {sighting:?}"))
+        let told = was_recorded(sighting, finding, facts) && is_of_the_group(sighting, finding, facts);
+        must(told, || format!("the history does not say that {sighting:?}"))
     })
+}
+
+/// Whether a consumer that is named belongs to the group that the finding is about, where it is about one.
+fn is_of_the_group(sighting: &Sighting, finding: &Finding, facts: &Facts<'_>) -> bool {
+    let Some(group) = finding.group.as_deref() else { return true };
+    match sighting {
+        Sighting::Polled { process, .. }
+        | Sighting::HandedOver { process, .. }
+        | Sighting::Assigned { process, .. }
+        | Sighting::Sought { process, .. }
+        | Sighting::Crashed { process, .. }
+        | Sighting::Committed { process, .. }
+        | Sighting::Fetched { process, .. }
+        | Sighting::Effected { process, .. } => facts.is_member(*process, group),
+        Sighting::Sent { .. }
+        | Sighting::Acknowledged { .. }
+        | Sighting::Failed { .. }
+        | Sighting::Unknown { .. }
+        | Sighting::InLog { .. }
+        | Sighting::InOtherLog { .. }
+        | Sighting::NotInLog { .. }
+        | Sighting::ReadUpTo { .. }
+        | Sighting::EndRead { .. }
+        | Sighting::Transaction { .. }
+        | Sighting::Dependency { .. }
+        | Sighting::Foreign { .. }
+        | Sighting::InSink { .. }
+        | Sighting::NotInSink { .. } => true,
+    }
 }
 
 fn was_recorded(sighting: &Sighting, finding: &Finding, facts: &Facts<'_>) -> bool {

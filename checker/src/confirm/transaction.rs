@@ -226,7 +226,8 @@ fn resurrected_position(finding: &Finding, group: &str, facts: &Facts<'_>) -> Ch
     let at = |positions: &[Position]| positions.iter().any(|at| (at.log, at.next.0) == (log, next));
     let sent = |txn: &&Txn| txn.positions.get(&log).is_some_and(|(sent, _)| *sent == next);
     let txns = finding.sightings.iter().flat_map(|seen| begun(seen, facts));
-    let ended = txns.filter(|txn| txn.is_dead()).filter(sent).map(|txn| nanos(txn.span.ended)).min();
+    let txns = txns.filter(|txn| txn.is_dead() && facts.is_member(txn.process, group));
+    let ended = txns.filter(sent).map(|txn| nanos(txn.span.ended)).min();
     must(ended.is_some(), || format!("it was not aborted, or had not sent position {next}"))?;
     let members = || facts.rows.iter().filter(|event| facts.is_member(event.process, group));
     let asked = members().find(|event| match &event.op {
