@@ -43,13 +43,14 @@ fn permission_words(permission: &Permission) -> String {
     match basis {
         Basis::InEffect => format!("{setting} permits it ({because}): {change}"),
         Basis::Usual => {
-            format!(
-                "usually permitted by {}: {}",
-                setting.replace("; ", ", or "),
-                change.replace("; ", ", or ")
-            )
+            format!("usually permitted by {}: {}", alternatives(setting), alternatives(change))
         }
     }
+}
+
+/// A list of alternatives as a part of a sentence.
+fn alternatives(list: &str) -> String {
+    list.replace("; or ", "; ").replace("; ", ", or ")
 }
 
 /// What and how many and where.
@@ -126,8 +127,9 @@ fn headline(anomaly: Anomaly, tally: &Tally, scene: &Scene<'_>) -> String {
         }
         Anomaly::PrecommittedRead => {
             format!(
-                "{number} record{s} of {logs} {} read before the commit of their transaction was asked for",
-                was(n)
+                "{number} record{s} of {logs} {} read before the commit of {} transaction was asked for",
+                was(n),
+                if n == 1 { "its" } else { "their" }
             )
         }
         Anomaly::LsoBreach => {

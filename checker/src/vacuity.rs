@@ -74,8 +74,9 @@ fn final_read(findings: &Findings, question: &Question) -> Vec<Reason> {
     let unseen = findings.count(Anomaly::Unseen);
     if unseen > 0 && question.claim.forbidden(Stage::Log).contains(&Anomaly::LostWrite) {
         let text = format!(
-            "{} acknowledged records lie above everything that was read: kept or lost, nobody knows",
-            thousands(unseen)
+            "{} acknowledged record{} above everything that was read: kept or lost, nobody knows",
+            thousands(unseen),
+            if unseen == 1 { " lies" } else { "s lie" }
         );
         reasons.push(reason(ReasonKind::Unseen, Some(Stage::Log), text));
     }
@@ -206,8 +207,11 @@ fn transactions(findings: &Findings, timeline: &Timeline, question: &Question) -
     }
     let unread = counts.logs_not_read;
     if claims(Stage::Log) && unread > 0 {
-        let text =
-            format!("{unread} of the logs that transactions wrote to have no complete committed final read");
+        let text = format!(
+            "{unread} log{} that transactions wrote to ha{} no complete committed final read",
+            if unread == 1 { "" } else { "s" },
+            if unread == 1 { "s" } else { "ve" }
+        );
         reasons.push(reason(ReasonKind::IncompleteFinalRead, Some(Stage::Log), text));
     }
     reasons
@@ -236,9 +240,10 @@ fn effects(findings: &Findings, question: &Question) -> Vec<Reason> {
         }
         if must_be_there && sink.unknown > 0 {
             let text = format!(
-                "{} records of group {group} may have taken effect or not: the sink never answered, and was not read \
-                 back",
-                thousands(sink.unknown)
+                "{} record{} of group {group} may have taken effect or not: the sink never answered, and was not \
+                 read back",
+                thousands(sink.unknown),
+                if sink.unknown == 1 { "" } else { "s" }
             );
             say(ReasonKind::EffectsUnknown, text);
         }

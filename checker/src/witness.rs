@@ -38,11 +38,12 @@ fn subject(finding: &Finding, scene: &Scene<'_>) -> String {
     {
         return format!("the committed position of group {group} in {}", scene.log(finding.log));
     }
+    let what = if finding.anomaly == Anomaly::DependencyCycle { "a cycle" } else { "a record" };
     let mut text = match (finding.first, finding.last) {
         (Some(first), Some(last)) if last != first => format!("{first} to {}", scene.value(last)),
         (Some(first), Some(_) | None) => scene.value(first),
         (None, Some(last)) => format!("up to {}", scene.value(last)),
-        (None, None) if finding.count == 1 => "a record".to_owned(),
+        (None, None) if finding.count == 1 => what.to_owned(),
         (None, None) => "records".to_owned(),
     };
     if finding.count > 1 {

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use checker::anomaly::{ALL, Anomaly};
 use checker::plant::{Order, PlantError, plantable};
-use checker::simulate::{FEATURES, GenerateError, Options, generate};
+use checker::simulate::{FEATURES, GenerateError, Manifest, Options, generate};
 use compare::compare;
 use shapes::{alone, shape, together};
 
@@ -88,4 +88,21 @@ fn what_cannot_be_planted_is_refused_by_name() {
     assert_eq!(generate(&alone, Vec::new()).unwrap_err().to_string(), "redelivered needs a consumer group");
     let empty = generate(&Options { records: 0, ..Options::default() }, Vec::new()).unwrap_err();
     assert_eq!(empty.to_string(), "records must be from 1 to 4000000000, not 0");
+}
+
+/// Figures that were measured on a generated history can only be repeated as long as its seed means the same.
+#[test]
+fn a_seed_means_the_same_history_everywhere() {
+    let alone = (0u64..).zip(plantable()).map(|(nth, anomaly)| (anomaly.name(), alone(nth, 200, anomaly)));
+    let shapes = (0..30).map(|case| ("shape", shape(case, 300)));
+    let together = (0..15).map(|case| ("together", together(case, 300)));
+    let lines = alone.chain(shapes).chain(together).map(|(name, options)| {
+        let mut bytes = Vec::new();
+        let manifest = generate(&options, &mut bytes).unwrap();
+        bytes.extend(serde_json::to_vec(&manifest).unwrap());
+        let hash = xxhash_rust::xxh3::xxh3_64(&bytes);
+        let Manifest { seed, records, planted, .. } = manifest;
+        format!("{name} {seed}: {records} records, {} planted, {hash:016x}", planted.len())
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
 }

@@ -21,9 +21,11 @@
 #![expect(clippy::unwrap_used, reason = "test code: a failure is a panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use checker::anomaly::Anomaly;
+use checker::closeup::{CloseUp, Moment, close_up};
 use checker::question::{ClientSettings, Question};
 use checker::verdict::{ReasonKind, Verdict};
 use history::op::{Event, Outcome, Phase};
@@ -189,6 +191,64 @@ fn every_vector_is_judged_as_it_says() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The numbers of a document that are not zero, in a line.
+fn numbers(value: &serde_json::Value, name: &str, line: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Number(number) if number.as_u64() == Some(0) => {}
+        serde_json::Value::Number(number) => line.push(format!("{name}={number}")),
+        serde_json::Value::Object(fields) => fields.iter().for_each(|(field, value)| {
+            numbers(value, format!("{name} {field}").trim_start(), line);
+        }),
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, item)| numbers(item, &format!("{name}.{at}"), line));
+        }
+        serde_json::Value::Bool(is) if *is => line.push(name.to_owned()),
+        serde_json::Value::Bool(_) | serde_json::Value::Null | serde_json::Value::String(_) => {}
+    }
+}
+
+/// Everything that is told of one case: the verdict, and each anomaly close up.
+fn told(path: &Path) -> String {
+    let parsed = Parsed::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let question = Expected::read(&path.with_extension("verdict")).question;
+    let history = history::merge::events(&parsed.logs, &parsed.events).unwrap();
+    let verdict = checker::judge::judge(&history, &question).unwrap();
+    let mut text = format!("== {}\n{}\n", path.file_stem().unwrap().display(), words(&verdict));
+    let mut line = Vec::new();
+    numbers(&serde_json::to_value(&verdict.counts).unwrap(), "", &mut line);
+    writeln!(text, "{}", line.join(", ")).unwrap();
+    verdict.not_judged.iter().for_each(|what| writeln!(text, "not judged: {what}").unwrap());
+    let findings = checker::judge::find(&history).unwrap();
+    for anomaly in findings.anomalies.keys() {
+        let near = close_up(&history, &findings, &question, (*anomaly, 1)).unwrap().unwrap();
+        let CloseUp { subject, expected, seen, moments, left_out, permitted_by, faults, .. } = near;
+        writeln!(text, "-- {anomaly}: {subject}\nexpected {expected}").unwrap();
+        seen.iter().for_each(|seen| writeln!(text, "seen: {seen}").unwrap());
+        permitted_by.iter().for_each(|by| writeln!(text, "permitted by {by:?}").unwrap());
+        faults.iter().for_each(|fault| writeln!(text, "during {}", fault.what).unwrap());
+        for Moment { time, who, what, part } in moments {
+            let time = time.map_or("end".to_owned(), |time| time.to_string());
+            writeln!(text, "{time:>9} {who}: {what} ({part:?})").unwrap();
+        }
+        if left_out > 0 {
+            writeln!(text, "{left_out} left out").unwrap();
+        }
+    }
+    text
+}
+
+/// Words and figures are part of the product: what is told of each vector is stored, and read when it changes.
+#[test]
+fn what_is_told_of_every_vector() {
+    for directory in entries(&vectors()) {
+        let histories = entries(&directory);
+        let is_history = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "history");
+        let told: Vec<String> = histories.iter().filter(is_history).map(|path| told(path)).collect();
+        let name = directory.file_name().unwrap().to_str().unwrap().to_owned();
+        insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, told.join("\n")) });
+    }
 }
 
 #[test]

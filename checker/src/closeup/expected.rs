@@ -9,7 +9,7 @@ use crate::scene::Scene;
 pub(super) fn expected(finding: &Finding, scene: &Scene<'_>) -> String {
     let log = scene.log(finding.log);
     let many = finding.count > 1;
-    let it = if many { "they" } else { "it" };
+    let (it, was, them) = if many { ("they", "were", "them") } else { ("it", "was", "it") };
     let record = match (finding.first, many) {
         (Some(first), false) => scene.value(first),
         (Some(first), true) => format!("{first} and the records after it"),
@@ -24,10 +24,10 @@ pub(super) fn expected(finding: &Finding, scene: &Scene<'_>) -> String {
         }
         Anomaly::LostWrite => format!("{record} to be in {log} at the end: {it} had been read from it"),
         Anomaly::Unseen => format!("{log} to be read to its end, so that it shows whether {record} is there"),
-        Anomaly::DuplicateWrite => format!("{record} to be in {log} once: {it} was sent once"),
+        Anomaly::DuplicateWrite => format!("{record} to be in {log} once: {it} {was} sent once"),
         Anomaly::Phantom => format!("{log} to hold only what somebody sent"),
         Anomaly::Corrupt => format!("the record's bytes in {log} to match the checksum that they carry"),
-        Anomaly::Misrouted => format!("{record} to be in the log that {it} was sent to, and not in {log}"),
+        Anomaly::Misrouted => format!("{record} to be in the log that {it} {was} sent to, and not in {log}"),
         Anomaly::InconsistentOffsets => {
             format!("one offset of {log} to hold one record, whoever is asked and whenever")
         }
@@ -35,12 +35,12 @@ pub(super) fn expected(finding: &Finding, scene: &Scene<'_>) -> String {
             format!("{record} to lie in {log} before what the same process sent later")
         }
         Anomaly::RealtimeInversion => {
-            format!("{record} to lie in {log} before what was sent only after {it} was acknowledged")
+            format!("{record} to lie in {log} before what was sent only after {it} {was} acknowledged")
         }
         Anomaly::StaleEnd => {
             format!("an end offset of {log} to lie behind all that was acknowledged before it was asked for")
         }
-        Anomaly::Undelivered => format!("{record} to be handed to {group}, which went past {it} in {log}"),
+        Anomaly::Undelivered => format!("{record} to be handed to {group}, which went past {them} in {log}"),
         Anomaly::Redelivered => format!("{record} to be handed to {group} once"),
         Anomaly::PollSkip => {
             format!("each poll to go on in {log} where the last one of the same assignment had ended")
@@ -67,7 +67,7 @@ pub(super) fn expected(finding: &Finding, scene: &Scene<'_>) -> String {
         }
         Anomaly::DependencyCycle => "the transactions to have an order that explains all they saw".to_owned(),
         Anomaly::LostEffect => {
-            format!("the sink of {group} to hold the effect of {record}: the group went past {it}")
+            format!("the sink of {group} to hold the effect of {record}: the group went past {them}")
         }
         Anomaly::DuplicateEffect => format!("the sink of {group} to hold the effect of {record} once"),
         Anomaly::PhantomEffect => format!("the sink of {group} to hold effects only of what {log} holds"),
@@ -84,7 +84,7 @@ pub(super) fn expected(finding: &Finding, scene: &Scene<'_>) -> String {
         }
         Anomaly::SkippedInput => format!("the committed transactions to take every record of {log} as input"),
         Anomaly::DoubleInput => format!("each record of {log} to be the input of one committed transaction"),
-        Anomaly::OutputMismatch => format!("each input to have one committed output in {log}"),
+        Anomaly::OutputMismatch => format!("each record of {log} to have one committed output"),
         Anomaly::Stall => "operations to complete again after the last fault was undone".to_owned(),
     }
 }

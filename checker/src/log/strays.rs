@@ -29,11 +29,15 @@ pub(super) fn judge(
                 findings.push(foreign(
                     Anomaly::Corrupt,
                     (log, offset),
-                    "its checksum does not match".to_owned(),
+                    "a record whose checksum does not match".to_owned(),
                 ));
             }
             ForeignRecord::Phantom { preview } => {
-                findings.push(foreign(Anomaly::Phantom, (log, offset), format!("not ours: {preview}")));
+                findings.push(foreign(
+                    Anomaly::Phantom,
+                    (log, offset),
+                    format!("what is not ours: {preview}"),
+                ));
             }
             ForeignRecord::Misrouted { value, .. } => {
                 strays.push(Stray { value: *value, log, offset: offset.0, polled_by: None });
@@ -149,7 +153,7 @@ fn find(
 fn misrouted(history: &History, stray: &Stray, home: LogId, sent: &[Sighting]) -> Finding {
     let mut finding = stray_finding(Anomaly::Misrouted, stray, sent.to_vec());
     let meant_for = history.log(home).map_or_else(|| home.to_string(), ToString::to_string);
-    let why = format!("sent to {meant_for}");
+    let why = format!("a record that was sent to {meant_for}");
     finding.sightings.push(Sighting::Foreign { offset: Offset(stray.offset), why });
     finding
 }
