@@ -13,7 +13,7 @@ use crate::mutants::Number;
 
 /// Who is to blame for an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blame {
+pub(crate) enum Blame {
     /// The text of a mutant.
     Mutant(Number),
     /// A place as a whole, by the least of its mutants.
@@ -23,7 +23,11 @@ pub enum Blame {
 }
 
 /// Compiles the package; `None` if that works, else everything that is to blame.
-pub fn check(copy: &Path, package: &str, arguments: &[String]) -> anyhow::Result<Option<BTreeSet<Blame>>> {
+pub(crate) fn check(
+    copy: &Path,
+    package: &str,
+    arguments: &[String],
+) -> anyhow::Result<Option<BTreeSet<Blame>>> {
     let output = Command::new("cargo")
         .args(["check", "--lib", "--message-format=json", "-p", package])
         .args(arguments)
@@ -115,7 +119,7 @@ fn arms(text: &str, at: usize) -> BTreeSet<Blame> {
 }
 
 /// What the byte belongs to, by the comments that the text was written with.
-pub fn around(text: &str, at: usize) -> Option<Blame> {
+pub(crate) fn around(text: &str, at: usize) -> Option<Blame> {
     let mut open: Vec<Blame> = Vec::new();
     let before = text.get(..at)?;
     let mut rest = before;

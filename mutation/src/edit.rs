@@ -14,22 +14,22 @@ use std::ops::Range;
 use crate::mutants::Number;
 
 /// Mutants with their replacements, in the order of their numbers.
-pub type Choices = Vec<(Number, String)>;
+pub(crate) type Choices = Vec<(Number, String)>;
 
 /// A place that has mutants.
 #[derive(Debug)]
-pub struct Edit {
+pub(crate) struct Edit {
     /// Bytes that are rewritten.
-    pub range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// How.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The mutants here.
-    pub choices: Choices,
+    pub(crate) choices: Choices,
 }
 
 /// How a place is rewritten.
 #[derive(Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The statements of a function.
     Body(Returns),
     /// `left operator right`.
@@ -61,7 +61,7 @@ pub enum Kind {
 
 /// What a function says that it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Returns {
+pub(crate) enum Returns {
     /// A type.
     Named,
     /// `impl Trait`: every way out must have the same type.
@@ -70,13 +70,13 @@ pub enum Returns {
 
 impl Edit {
     /// All mutants of the place.
-    pub fn numbers(&self) -> impl Iterator<Item = Number> {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = Number> {
         let arm = if let Kind::Guard(arm) = self.kind { arm } else { None };
         self.choices.iter().map(|(number, _)| *number).chain(arm)
     }
 
     /// Leaves out mutants; false if none is left.
-    pub fn retain(&mut self, keep: impl Fn(Number) -> bool) -> bool {
+    pub(crate) fn retain(&mut self, keep: impl Fn(Number) -> bool) -> bool {
         self.choices.retain(|(number, _)| keep(*number));
         if let Kind::Guard(arm) = &mut self.kind {
             *arm = arm.filter(|number| keep(*number));
@@ -85,7 +85,7 @@ impl Edit {
     }
 
     /// Each mutant with the number that the switch is asked for when its place is reached.
-    pub fn sites(&self) -> impl Iterator<Item = (Number, Number)> {
+    pub(crate) fn sites(&self) -> impl Iterator<Item = (Number, Number)> {
         let together = !matches!(self.kind, Kind::Body(Returns::Opaque));
         let first = self.choices.first().map(|(number, _)| *number).filter(|_| together);
         let arm = if let Kind::Guard(arm) = self.kind { arm } else { None };
@@ -95,7 +95,7 @@ impl Edit {
 
     /// Whether a mutant may be what keeps its place from compiling: of choices with different types the last, because
     /// cargo-mutants lists the simplest first; otherwise all.
-    pub fn is_suspect(&self, number: Number) -> bool {
+    pub(crate) fn is_suspect(&self, number: Number) -> bool {
         let opaque = matches!(self.kind, Kind::Body(Returns::Opaque));
         !opaque || self.choices.last().is_some_and(|(last, _)| *last == number)
     }
@@ -106,7 +106,7 @@ impl Edit {
 }
 
 /// The whole text with all edits, which must be in preorder: by start, the outer before the inner.
-pub fn render(text: &str, edits: &[Edit]) -> String {
+pub(crate) fn render(text: &str, edits: &[Edit]) -> String {
     segment(text, 0..text.len(), edits)
 }
 

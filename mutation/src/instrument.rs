@@ -26,7 +26,7 @@ const ALLOWED: &str = "#![allow(warnings, arithmetic_overflow, unconditional_pan
 /// What became of one mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
+pub(crate) enum Fate {
     /// It is in the build; the number is the one that its place asks the switch for.
     Guarded(Number),
     /// It does not compile.
@@ -39,18 +39,18 @@ pub enum Fate {
 
 /// One line of `mutation.jsonl` in the copy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Planned {
+pub(crate) struct Planned {
     /// Its number.
-    pub number: Number,
+    pub(crate) number: Number,
     /// Position and description.
-    pub name: String,
+    pub(crate) name: String,
     /// What became of it.
-    pub fate: Fate,
+    pub(crate) fate: Fate,
 }
 
 /// Where to read and write.
 #[derive(Debug, clap::Args)]
-pub struct Order {
+pub(crate) struct Order {
     /// Root of the work tree.
     #[arg(long)]
     tree: PathBuf,
@@ -73,7 +73,7 @@ struct Source {
 }
 
 /// Writes the copy and drops mutants until it compiles.
-pub fn instrument(order: &Order) -> anyhow::Result<()> {
+pub(crate) fn instrument(order: &Order) -> anyhow::Result<()> {
     let mutants = mutants::read(&order.list)?;
     let mut sources = find(order, &mutants)?;
     copy_tree(order, &sources)?;

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 /// The number of a mutant; 0 is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Number(pub u32);
+pub(crate) struct Number(pub u32);
 
 /// What is done to the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Genre {
+pub(crate) enum Genre {
     /// A function gives a fixed value.
     FnValue,
     /// An operator between two operands is another one.
@@ -33,46 +33,46 @@ pub enum Genre {
 
 /// One line of the list, as far as it matters here.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Mutant {
+pub(crate) struct Mutant {
     /// Path of the source below the root of the tree.
-    pub file: String,
+    pub(crate) file: String,
     /// What is done.
-    pub genre: Genre,
+    pub(crate) genre: Genre,
     /// Position and description, for people.
-    pub name: String,
+    pub(crate) name: String,
     /// What stands there instead.
-    pub replacement: String,
+    pub(crate) replacement: String,
     /// What is replaced.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// From a position up to, but without, another.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Span {
+pub(crate) struct Span {
     /// The first.
-    pub start: Position,
+    pub(crate) start: Position,
 }
 
 /// Line and column from 1, the column in characters.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Position {
+pub(crate) struct Position {
     /// Line.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Column.
-    pub column: usize,
+    pub(crate) column: usize,
 }
 
 /// Reads what `cargo mutants --list --json` printed.
-pub fn read(list: &Path) -> anyhow::Result<Vec<Mutant>> {
+pub(crate) fn read(list: &Path) -> anyhow::Result<Vec<Mutant>> {
     let text = std::fs::read_to_string(list).with_context(|| format!("{}", list.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no list of mutants", list.display()))
 }
 
 /// What the mutants of one file do at each place that has any.
-pub type Wanted = HashMap<(Genre, usize), Vec<(Number, String)>>;
+pub(crate) type Wanted = HashMap<(Genre, usize), Vec<(Number, String)>>;
 
 /// Sorts the mutants of the file with `text` by the byte at which they start.
-pub fn wanted<'m>(text: &str, mutants: impl Iterator<Item = (Number, &'m Mutant)>) -> Wanted {
+pub(crate) fn wanted<'m>(text: &str, mutants: impl Iterator<Item = (Number, &'m Mutant)>) -> Wanted {
     let starts: Vec<usize> =
         std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
     let mut wanted = Wanted::new();

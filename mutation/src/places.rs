@@ -14,15 +14,15 @@ use crate::mutants::{Genre, Number, Wanted};
 
 /// What was found in a file.
 #[derive(Debug)]
-pub struct Places {
+pub(crate) struct Places {
     /// In preorder: by start, the outer before the inner.
-    pub edits: Vec<Edit>,
+    pub(crate) edits: Vec<Edit>,
     /// Mutants that are no Rust.
-    pub ungrammatical: Vec<Number>,
+    pub(crate) ungrammatical: Vec<Number>,
 }
 
 /// Takes from `wanted` what has a place; what is left has none.
-pub fn places(text: &str, wanted: &mut Wanted) -> syn::Result<Places> {
+pub(crate) fn places(text: &str, wanted: &mut Wanted) -> syn::Result<Places> {
     let file = syn::parse_file(text)?;
     let found = Places { edits: Vec::new(), ungrammatical: Vec::new() };
     let mut finder = Finder { text, wanted, found, constant: 0 };
@@ -111,10 +111,10 @@ fn leaves(block: &syn::Block) -> bool {
 }
 
 fn has_let(expression: &syn::Expr) -> bool {
-    match expression {
-        syn::Expr::Let(_) => true,
-        syn::Expr::Binary(binary) => has_let(&binary.left) || has_let(&binary.right),
-        _ => false,
+    if let syn::Expr::Binary(binary) = expression {
+        has_let(&binary.left) || has_let(&binary.right)
+    } else {
+        matches!(expression, syn::Expr::Let(_))
     }
 }
 

@@ -11,6 +11,8 @@ use super::binaries::Binary;
 use super::run::{Ended, Limits, Runner, Switch};
 use crate::mutants::Number;
 
+const KEPT: &str = "baseline.json";
+
 /// A test that passes without a mutant.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Test {
@@ -30,6 +32,16 @@ struct Baseline {
     tests: Vec<Test>,
 }
 
+/// The tests that were measured.
+pub(super) fn known(work: &Path) -> anyhow::Result<Vec<Test>> {
+    Ok(read(work)?.tests)
+}
+
+fn read(work: &Path) -> anyhow::Result<Baseline> {
+    let text = std::fs::read_to_string(work.join(KEPT)).context(KEPT)?;
+    serde_json::from_str(&text).context(KEPT)
+}
+
 /// All tests that reach a place, measured once and kept in `work`.
 pub(super) fn tests(
     work: &Path,
@@ -37,11 +49,10 @@ pub(super) fn tests(
     binaries: &[Binary],
     limits: Limits,
 ) -> anyhow::Result<Vec<Test>> {
-    let kept = work.join("baseline.json");
     let names: Vec<String> = binaries.iter().map(|binary| binary.path.display().to_string()).collect();
-    if let Ok(text) = std::fs::read_to_string(&kept) {
-        let baseline: Baseline = serde_json::from_str(&text).context("baseline.json")?;
-        ensure!(baseline.binaries == names, "baseline.json is of another build: remove it and results.jsonl");
+    if work.join(KEPT).exists() {
+        let baseline = read(work)?;
+        ensure!(baseline.binaries == names, "{KEPT} is of another build: remove it and results.jsonl");
         return Ok(baseline.tests);
     }
     let runner = Runner::new(copy, work.join("baseline"))?;
@@ -58,7 +69,7 @@ pub(super) fn tests(
         println!("{}: {} tests that reach a mutant, {millis} ms", binary.name, tests.len() - from);
     }
     let baseline = Baseline { binaries: names, tests };
-    std::fs::write(&kept, serde_json::to_vec(&baseline)?)?;
+    std::fs::write(work.join(KEPT), serde_json::to_vec(&baseline)?)?;
     Ok(baseline.tests)
 }
 
@@ -82,14 +93,14 @@ fn measure(
 ) -> anyhow::Result<Option<Test>> {
     let reached = std::env::temp_dir().join(format!("reached-{}", std::process::id()));
     let _ = std::fs::remove_file(&reached);
-    runner.run(binary, &[&name], &Switch::Record(reached.clone()), limits)?;
+    runner.run(binary, (&[&name], None), &Switch::Record(reached.clone()), limits)?;
     let bytes = std::fs::read(&reached).unwrap_or_default();
     let words = bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
     let sites: BTreeSet<Number> = words.map(Number).collect();
     if sites.is_empty() {
         return Ok(None);
     }
-    let ran = runner.run(binary, &[&name], &Switch::Nothing, limits)?;
+    let ran = runner.run(binary, (&[&name], None), &Switch::Nothing, limits)?;
     if ran.ended != Ended::Passed {
         println!("{}::{name} does not pass here without a mutant: left out", binary.name);
         return Ok(None);

@@ -18,6 +18,17 @@ pub(super) struct Binary {
     pub(super) path: PathBuf,
     /// The folder of its package.
     pub(super) folder: PathBuf,
+    /// The variable that says how many random cases there are, and a tenth of what is usual.
+    pub(super) random: Option<(&'static str, &'static str)>,
+}
+
+fn random(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        "checker/brute_force" => Some(("ONCEPROOF_BRUTE_CASES", "2000")),
+        "checker/transactions" => Some(("ONCEPROOF_TXN_CASES", "2000")),
+        "checker/metamorphic" => Some(("ONCEPROOF_METAMORPHIC_CASES", "200")),
+        _ => None,
+    }
 }
 
 /// Builds the tests of each selection and says where they are.
@@ -52,5 +63,5 @@ fn binary(artifact: &Value) -> Option<Binary> {
     }
     let folder = Path::new(artifact["manifest_path"].as_str()?).parent()?.to_owned();
     let name = format!("{}/{target}", folder.file_name()?.to_str()?);
-    Some(Binary { name, path, folder })
+    Some(Binary { random: random(&name), name, path, folder })
 }

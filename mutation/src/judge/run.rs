@@ -76,11 +76,11 @@ impl Runner {
         Ok(Self { copy: std::path::absolute(copy)?, scratch: std::path::absolute(scratch)? })
     }
 
-    /// Runs the tests named, one after the other.
+    /// Runs the tests named, one after the other, with so many random cases where a variable says how many.
     pub(super) fn run(
         &self,
         binary: &Binary,
-        tests: &[&str],
+        (tests, cases): (&[&str], Option<(&str, &str)>),
         switch: &Switch,
         limits: Limits,
     ) -> anyhow::Result<Ran> {
@@ -106,6 +106,7 @@ impl Runner {
             .stdout(File::create(&said)?)
             .stderr(Stdio::null())
             .process_group(0);
+        command.envs(cases);
         match switch {
             Switch::Nothing => command.env("ONCEPROOF_MUTANT", "99999999"),
             Switch::Record(path) => command.env("ONCEPROOF_REACHED", path),
@@ -117,8 +118,8 @@ impl Runner {
         let wall_ms = u64::try_from(start.elapsed().as_millis())?;
         let said = std::fs::read(&said)?;
         let said = String::from_utf8_lossy(&said);
-        let begun = said.lines().filter_map(|line| line.strip_prefix("test ")?.split(" ... ").next());
-        let last_test = begun.filter(|name| tests.contains(name)).last().map(str::to_owned);
+        let mut begun = said.lines().filter_map(|line| line.strip_prefix("test ")?.split(" ... ").next());
+        let last_test = begun.rfind(|name| tests.contains(name)).map(str::to_owned);
         std::fs::remove_dir_all(&temporary)?;
         Ok(Ran { ended, wall_ms, last_test })
     }

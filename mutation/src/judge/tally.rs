@@ -1,18 +1,20 @@
 //! The score, from what was planned and what was judged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use super::baseline::Test;
+use super::choice::{Survived, reaches};
 use crate::instrument::{Fate, Planned};
 use crate::mutants::Number;
 
 /// How it went for a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// A test failed.
     Caught,
     /// A test did not end.
@@ -25,27 +27,28 @@ pub enum Outcome {
 
 /// One line of `results.jsonl`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Judged {
+pub(super) struct Judged {
     /// Which.
-    pub number: Number,
+    pub(super) number: Number,
     /// How it went.
-    pub outcome: Outcome,
+    pub(super) outcome: Outcome,
     /// The test that settled it.
-    pub test: Option<String>,
+    pub(super) test: Option<String>,
     /// What that took.
-    pub wall_ms: u64,
-    /// Tests up to this length were tried.
-    pub tried_ms: u64,
+    pub(super) wall_ms: u64,
+    /// What it survived, if it was missed.
+    pub(super) survived: Survived,
 }
 
 /// What `instrument` wrote.
-pub fn planned(copy: &Path) -> anyhow::Result<Vec<Planned>> {
+pub(super) fn planned(copy: &Path) -> anyhow::Result<Vec<Planned>> {
     lines(&copy.join("mutation.jsonl"))
 }
 
-/// What has been judged so far; a last line that was cut short does not count.
-pub fn read(results: &Path) -> anyhow::Result<Vec<Judged>> {
-    if results.exists() { lines(results) } else { Ok(Vec::new()) }
+/// What has been judged so far; what was said last of a mutant counts, and a last line that was cut short does not.
+pub(super) fn read(results: &Path) -> anyhow::Result<HashMap<Number, Judged>> {
+    let judged: Vec<Judged> = if results.exists() { lines(results)? } else { Vec::new() };
+    Ok(judged.into_iter().map(|judged| (judged.number, judged)).collect())
 }
 
 fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
@@ -53,38 +56,44 @@ fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> 
     Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Prints the missed mutants, the counts and the score.
-pub fn print(planned: &[Planned], judged: &[Judged]) -> anyhow::Result<()> {
-    let judged: HashMap<Number, &Judged> = judged.iter().map(|judged| (judged.number, judged)).collect();
-    let count = |outcome| judged.values().filter(|judged| judged.outcome == outcome).count();
-    let fate = |fate| planned.iter().filter(|planned| planned.fate == fate).count();
+/// Prints what was missed or left, the counts and the score.
+pub(super) fn print(planned: &[Planned], judged: &HashMap<Number, Judged>, tests: &[Test]) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for planned in planned {
-        match judged.get(&planned.number).map(|judged| judged.outcome) {
-            Some(Outcome::Missed) => println!("missed     {}", planned.name),
-            Some(Outcome::Unreached) => println!("unreached  {}", planned.name),
-            _ if matches!(planned.fate, Fate::NoPlace | Fate::Refused) => {
-                println!("left       {}", planned.name)
-            }
-            Some(Outcome::Caught | Outcome::TimedOut) | None => {}
+        let word = word(planned, judged.get(&planned.number), tests);
+        *counts.entry(word).or_default() += 1;
+        if PRINTED.contains(&word) {
+            println!("{word:10} {}", planned.name);
         }
     }
-    let (caught, timed_out) = (count(Outcome::Caught), count(Outcome::TimedOut));
-    let (missed, unreached) = (count(Outcome::Missed), count(Outcome::Unreached));
-    let viable = caught + timed_out + missed + unreached;
-    println!(
-        "{caught} caught, {timed_out} timed out, {missed} missed, {unreached} missed because no test reaches them"
-    );
-    println!(
-        "{} do not compile, {} left to cargo-mutants, {} not judged yet",
-        fate(Fate::Unviable),
-        fate(Fate::NoPlace) + fate(Fate::Refused),
-        planned
-            .iter()
-            .filter(
-                |planned| matches!(planned.fate, Fate::Guarded(_)) && !judged.contains_key(&planned.number)
-            )
-            .count(),
-    );
-    println!("score: {:.2} %", 100.0 * (caught + timed_out) as f64 / viable.max(1) as f64);
-    Ok(())
+    let count = |words: &[&str]| words.iter().filter_map(|word| counts.get(word)).sum::<usize>();
+    let (caught, missed) = (count(&["caught", "timed out"]), count(&["missed", "unreached"]));
+    let alive = count(&["alive"]);
+    println!("{counts:?}");
+    let percent = |of: usize| 100.0 * of as f64 / (caught + missed + alive).max(1) as f64;
+    println!("score: {:.2} %", percent(caught));
+    if alive > 0 {
+        println!("at most {:.2} %: those alive have tests yet to survive", percent(caught + alive));
+    }
+}
+
+const PRINTED: [&str; 4] = ["missed", "unreached", "alive", "left"];
+
+fn word(planned: &Planned, judged: Option<&Judged>, tests: &[Test]) -> &'static str {
+    match (planned.fate, judged) {
+        (Fate::Unviable, _) => "unviable",
+        (Fate::NoPlace | Fate::Refused, _) => "left",
+        (Fate::Guarded(_), None) => "not judged",
+        (Fate::Guarded(_), Some(judged)) => match judged.outcome {
+            Outcome::Caught => "caught",
+            Outcome::TimedOut => "timed out",
+            Outcome::Unreached => "unreached",
+            Outcome::Missed => {
+                let tried = &judged.survived.whole;
+                let is_alive =
+                    tests.iter().enumerate().any(|(test, of)| reaches(of, planned) && !tried.contains(&test));
+                if is_alive { "alive" } else { "missed" }
+            }
+        },
+    }
 }
