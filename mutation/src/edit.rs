@@ -144,9 +144,9 @@ fn place(text: &str, edit: &Edit, inner: &[Edit]) -> String {
             edit.choices.iter().rev().fold(original, |rest, choice| {
                 let value = marked(choice);
                 let number = choice.0.0;
-                format!(
-                    "if crate::mutation::at({number}) == {number} {{ crate::mutation::Either::Left({value}) }} else {{ crate::mutation::Either::Right({rest}) }}"
-                )
+                let (left, right) = ("crate::mutation::Either::Left", "crate::mutation::Either::Right");
+                let is_active = format!("crate::mutation::at({number}) == {number}");
+                format!("if {is_active} {{ {left}({value}) }} else {{ {right}({rest}) }}")
             })
         }
         Kind::Infix { left, right } => {

@@ -1,8 +1,9 @@
 //! `judge`: every mutant of the build against the tests that reach it.
 //!
 //! A test that does not reach the place of a mutant cannot tell that it is there. So the baseline runs every test once
-//! with the switch recording what is reached, and a mutant is tried only with tests that reach its place: first those that caught
-//! others in the same file, then from cheap to dear, until one fails. A mutant that no test reaches is missed at no cost.
+//! with the switch recording what is reached, and a mutant is tried only with tests that reach its place: first those
+//! that caught others in the same file, then from cheap to dear, until one fails. A mutant that no test reaches is missed
+//! at no cost.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -23,6 +24,8 @@ mod binaries;
 mod choice;
 mod run;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 /// What to judge, and how.
 #[derive(Debug, clap::Args)]
@@ -87,6 +90,7 @@ pub(crate) fn judge(order: &Order) -> anyhow::Result<()> {
     let results = Mutex::new(File::options().create(true).append(true).open(&results)?);
     let queue = Mutex::new(queue.into_iter());
     let bench = Bench::new(&binaries, choice, limits, before);
+    bench.recall(&planned);
     let work = |worker: usize| -> anyhow::Result<()> {
         let runner = Runner::new(&order.copy, order.work.join(format!("worker-{worker}")))?;
         loop {

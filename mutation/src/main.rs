@@ -1,6 +1,6 @@
 //! A complete mutation score of the checker: every mutant of cargo-mutants, in one build, chosen at run time.
 //!
-//! cargo-mutants builds the tests anew for each mutant, about 100 s of CPU time each here; the checker has thousands. Here all
+//! cargo-mutants builds the tests anew for each mutant, about 100 s of CPU time each; the checker has thousands. Here all
 //! mutants are compiled at once, each behind a switch, and a mutant costs only the tests that reach it
 //! (docs/decisions/0008). It takes two commands, from the root of the work tree:
 //!
@@ -12,9 +12,9 @@
 //!     --tests '--release -p harness --lib --test check --test command_line --test generate --test plans'
 //! ```
 //!
-//! `judge` may be stopped and started again; mutants are taken in a shuffled order that depends on `--seed` alone, so that
-//! what has been judged is a fair sample at any time, and `report` prints it. It is quickest in passes, each
-//! of which goes on with what the one before missed:
+//! `judge` may be stopped and started again; mutants are taken in a shuffled order that depends on `--seed` alone, so
+//! that what has been judged is a fair sample at any time, and `report` prints it. It is quickest in passes, each of which
+//! goes on with what the one before missed:
 //!
 //! ```text
 //! judge … --longest-ms 600 --without checker/hostile      most of what can be caught
@@ -22,12 +22,13 @@
 //! judge …                                                  everything
 //! ```
 //!
-//! A mutant is *caught* if a test fails and *timed out* if one runs into its limit of CPU time; both count. It is *missed* if all tests
-//! that reach it pass. It *does not compile* with cargo-mutants either, or is *left* to cargo-mutants because it is
-//! part of a constant or its place cannot hold a choice. The score is (caught + timed out) / (caught + timed out + missed).
+//! A mutant is *caught* if a test fails and *timed out* if one runs into its limit of CPU time; both count. It is
+//! *missed* if all tests that reach it pass, and *unreached*, which is missed as well, if none does. It is *unviable* if it
+//! does not compile, and *left* to cargo-mutants if it is part of a constant or its place cannot hold a choice. It is
+//! *alive* while it has survived only a part of the tests. The score is (caught + timed out) / (those + missed).
 //!
-//! What differs from cargo-mutants: an operator is replaced in the tree, not in the text, so that `a - b - c` with a `/` for
-//! the last `-` is `(a - b) / c`; and the first panic ends the process, so that a test that expects one is no use here.
+//! What differs from cargo-mutants: an operator is replaced in the tree, not in the text, so that `a - b - c` with a `/`
+//! for the last `-` is `(a - b) / c`; and the first panic ends the process, so that a test that expects one is no use.
 //!
 //! It does not test itself on the checker, and `./test` does not run it: a score is a measurement, not a gate.
 

@@ -1,7 +1,7 @@
 //! Finds the expression that belongs to each mutant.
 //!
 //! What is evaluated while compiling (constants, lengths of arrays, patterns) has no switch at run time; mutants there
-//! stay without a place. In a chain with `let` the language allows nothing but `&&`, so that no other operator compiles.
+//! stay without a place. In a chain with `let` the language allows nothing but `&&`: no other operator compiles.
 
 use std::ops::Range;
 
@@ -61,7 +61,10 @@ impl Finder<'_> {
     fn function(&mut self, signature: &syn::Signature, block: &syn::Block) {
         let (Some(first), Some(last)) = (block.stmts.first(), block.stmts.last()) else { return };
         let range = bytes(first.span()).start..bytes(last.span()).end;
-        let opaque = matches!(&signature.output, syn::ReturnType::Type(_, of) if matches!(**of, syn::Type::ImplTrait(_)));
+        let opaque = match &signature.output {
+            syn::ReturnType::Type(_, of) => matches!(**of, syn::Type::ImplTrait(_)),
+            syn::ReturnType::Default => false,
+        };
         let returns = if opaque { Returns::Opaque } else { Returns::Named };
         if signature.constness.is_some() || (opaque && leaves(block)) {
             return;

@@ -15,15 +15,15 @@ const KEPT: &str = "baseline.json";
 
 /// A test that passes without a mutant.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Test {
+pub(super) struct Test {
     /// Index of its binary.
-    pub binary: usize,
+    pub(super) binary: usize,
     /// Its name there.
-    pub name: String,
+    pub(super) name: String,
     /// What it takes by the clock.
-    pub millis: u64,
+    pub(super) millis: u64,
     /// The places that it reaches, in ascending order.
-    pub sites: Vec<Number>,
+    pub(super) sites: Vec<Number>,
 }
 
 #[derive(Serialize, Deserialize)]

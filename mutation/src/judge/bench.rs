@@ -35,9 +35,27 @@ impl<'a> Bench<'a> {
         Self { binaries, choice, limits, before, catches: Mutex::default() }
     }
 
+    /// Takes what caught mutants in earlier runs as a hint for this one.
+    pub(super) fn recall(&self, planned: &[Planned]) {
+        let tests: HashMap<String, usize> =
+            (0..self.choice.tests.len()).map(|test| (self.name(test), test)).collect();
+        let mut catches = self.catches.lock().expect("no worker runs yet");
+        for planned in planned {
+            let by = self.before.get(&planned.number).and_then(|judged| tests.get(judged.test.as_ref()?));
+            if let Some(by) = by {
+                *catches.entry(file(planned).to_owned()).or_default().entry(*by).or_default() += 1;
+            }
+        }
+    }
+
+    fn name(&self, test: usize) -> String {
+        let of = &self.choice.tests[test];
+        format!("{}::{}", self.binaries[of.binary].name, of.name)
+    }
+
     /// Runs tests until one fails.
     pub(super) fn judge(&self, runner: &Runner, planned: &Planned) -> anyhow::Result<Judged> {
-        let file = planned.name.split(':').next().unwrap_or_default();
+        let file = file(planned);
         let before = self.before.get(&planned.number);
         let mut judged = Judged {
             number: planned.number,
@@ -88,6 +106,10 @@ impl<'a> Bench<'a> {
         let by = by.or(batch.first().copied())?;
         let mut catches = self.catches.lock().expect("no worker panics");
         *catches.entry(file.to_owned()).or_default().entry(by).or_default() += 1;
-        Some(format!("{}::{}", self.binaries[tests[by].binary].name, tests[by].name))
+        Some(self.name(by))
     }
+}
+
+fn file(planned: &Planned) -> &str {
+    planned.name.split(':').next().unwrap_or_default()
 }

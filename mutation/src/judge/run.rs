@@ -1,7 +1,8 @@
 //! Runs tests of one binary within limits.
 //!
-//! Time is limited as CPU time, so that a busy machine makes no mutant look endless; only a test that waits for something that
-//! never comes runs into the limit by the clock. `prlimit` sets the limits, which programs that the test starts inherit.
+//! Time is limited as CPU time, so that a busy machine makes no mutant look endless; only a test that waits for something
+//! that never comes runs into the limit by the clock. `prlimit` sets the limits, which programs that the test starts
+//! inherit.
 
 use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
