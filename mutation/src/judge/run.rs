@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -146,14 +146,19 @@ fn wait(mut child: Child, limit: Duration) -> anyhow::Result<Ended> {
     if status.is_none() {
         child.wait()?;
     }
-    Ok(status.map_or(Ended::TimedOut, read))
+    status.map_or(Ok(Ended::TimedOut), read)
 }
 
-fn read(status: ExitStatus) -> Ended {
-    let out_of_time = [Signal::SIGXCPU as i32, Signal::SIGKILL as i32];
-    match status.signal() {
-        _ if status.success() => Ended::Passed,
-        Some(signal) if out_of_time.contains(&signal) => Ended::TimedOut,
-        _ => Ended::Failed,
+fn read(status: ExitStatus) -> anyhow::Result<Ended> {
+    let is = |signals: &[Signal]| {
+        status.signal().is_some_and(|own| signals.iter().any(|signal| *signal as i32 == own))
+    };
+    ensure!(!is(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]), "a test was stopped from outside");
+    if status.success() {
+        Ok(Ended::Passed)
+    } else if is(&[Signal::SIGXCPU, Signal::SIGKILL]) {
+        Ok(Ended::TimedOut)
+    } else {
+        Ok(Ended::Failed)
     }
 }
