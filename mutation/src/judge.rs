@@ -42,6 +42,9 @@ pub(crate) struct Order {
     /// At most so many mutants, the first of the shuffled order.
     #[arg(long)]
     sample: Option<usize>,
+    /// Only mutants in files whose path begins so.
+    #[arg(long, default_value = "")]
+    files: String,
     /// Order of the mutants; the same seed, the same order.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -85,6 +88,7 @@ pub(crate) fn judge(order: &Order) -> anyhow::Result<()> {
         planned.iter().filter(|planned| matches!(planned.fate, Fate::Guarded(_))).collect();
     shuffle(&mut queue, order.seed);
     queue.truncate(order.sample.unwrap_or(usize::MAX));
+    queue.retain(|planned| planned.name.starts_with(&order.files));
     queue.retain(|planned| choice.is_open(planned, before.get(&planned.number)));
     println!("{} mutants to judge, {} tests", queue.len(), tests.len());
     let results = Mutex::new(File::options().create(true).append(true).open(&results)?);

@@ -22,6 +22,9 @@
 //! judge …                                                  everything
 //! ```
 //!
+//! A copy needs a target folder of its own (`CARGO_TARGET_DIR`): cargo names the programs of two copies alike, and one
+//! build would replace what the other is judged with. Nor may anything be built there while `judge` runs.
+//!
 //! A mutant is *caught* if a test fails and *timed out* if one runs into its limit of CPU time; both count. It is
 //! *missed* if all tests that reach it pass, and *unreached*, which is missed as well, if none does. It is *unviable* if it
 //! does not compile, and *left* to cargo-mutants if it is part of a constant or its place cannot hold a choice. It is
