@@ -116,6 +116,36 @@ fn wrong_findings_are_refused() {
     }
 }
 
+/// What is answered to each wrong finding, a letter each: confirmed, argued, refuted for a sighting or by definition.
+#[test]
+fn answers_to_wrong_findings() {
+    let histories = histories();
+    let mut lines = Vec::new();
+    for (path, history) in &histories {
+        let findings = checker::judge::find(history).unwrap();
+        for finding in findings.anomalies.values().flat_map(|tally| tally.witnesses()) {
+            let neighbours = histories.iter().filter(|(other, _)| other.parent() == path.parent());
+            let elsewhere = neighbours.map(|(_, history)| letter(history, finding));
+            let damaged = damaged(finding).into_iter().map(|damaged| letter(history, &damaged));
+            let (damaged, elsewhere): (String, String) = (damaged.collect(), elsewhere.collect());
+            let name = path.iter().rev().take(2).collect::<Vec<_>>();
+            let name = format!("{}/{}", name[1].display(), name[0].display());
+            lines.push(format!("{name} {}: {damaged} {elsewhere}", finding.anomaly));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+fn letter(history: &History, finding: &Finding) -> char {
+    let answer = confirm_one(history, finding).unwrap();
+    match (answer.confirmation, answer.why.unwrap_or_default().starts_with("the history does not say")) {
+        (Confirmation::BruteForce, _) => 'c',
+        (Confirmation::Argument, _) => 'a',
+        (Confirmation::Refuted, true) => 's',
+        (Confirmation::Refuted, false) => 'd',
+    }
+}
+
 fn says_the_same(a: &Finding, b: &Finding) -> bool {
     (a.anomaly, a.log, a.first, a.last, a.offsets) == (b.anomaly, b.log, b.first, b.last, b.offsets)
 }
