@@ -22,30 +22,17 @@ pub(super) fn check(finding: &Finding, facts: &Facts<'_>) -> Check {
 /// Whether a consumer that is named belongs to the group that the finding is about, where it is about one.
 fn is_of_the_group(sighting: &Sighting, finding: &Finding, facts: &Facts<'_>) -> bool {
     let Some(group) = finding.group.as_deref() else { return true };
-    match sighting {
-        Sighting::Polled { process, .. }
-        | Sighting::HandedOver { process, .. }
-        | Sighting::Assigned { process, .. }
-        | Sighting::Sought { process, .. }
-        | Sighting::Crashed { process, .. }
-        | Sighting::Committed { process, .. }
-        | Sighting::Fetched { process, .. }
-        | Sighting::Effected { process, .. } => facts.is_member(*process, group),
+    // Producers need belong to none, nor whoever asks where a log ends.
+    let is_of_any = matches!(
+        sighting,
         Sighting::Sent { .. }
-        | Sighting::Acknowledged { .. }
-        | Sighting::Failed { .. }
-        | Sighting::Unknown { .. }
-        | Sighting::InLog { .. }
-        | Sighting::InOtherLog { .. }
-        | Sighting::NotInLog { .. }
-        | Sighting::ReadUpTo { .. }
-        | Sighting::EndRead { .. }
-        | Sighting::Transaction { .. }
-        | Sighting::Dependency { .. }
-        | Sighting::Foreign { .. }
-        | Sighting::InSink { .. }
-        | Sighting::NotInSink { .. } => true,
-    }
+            | Sighting::Acknowledged { .. }
+            | Sighting::Failed { .. }
+            | Sighting::Unknown { .. }
+            | Sighting::EndRead { .. }
+            | Sighting::Transaction { .. }
+    );
+    is_of_any || sighting.process().is_none_or(|process| facts.is_member(process, group))
 }
 
 fn was_recorded(sighting: &Sighting, finding: &Finding, facts: &Facts<'_>) -> bool {
