@@ -5,8 +5,11 @@
 //! * Everything that the finders find there is confirmed: no false alarm.
 //! * What they had found in the vector and is confirmed in the changed history all the same is found there by the
 //!   finders, which share nothing with the confirmation: it is not refuted only where it should be.
+//!
+//! `ONCEPROOF_CHANGED_PAIRS` sets how many second changes go with each first one.
 
 #![expect(clippy::unwrap_used, reason = "test code: a failure is a panic")]
+#![expect(clippy::disallowed_methods, reason = "shell: reads how many cases are wanted")]
 
 #[expect(dead_code, reason = "here a contradiction is collected, not a panic")]
 #[path = "random/confirmed.rs"]
@@ -24,7 +27,9 @@ use history::text::Parsed;
 use rayon::prelude::*;
 
 /// How many second changes of each first one are tried.
-const PAIRS: usize = 8;
+fn pairs() -> usize {
+    std::env::var("ONCEPROOF_CHANGED_PAIRS").ok().map_or(8, |text| text.parse().unwrap())
+}
 
 fn vectors() -> Vec<(PathBuf, Parsed)> {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
@@ -51,34 +56,54 @@ fn outcomes(phase: &Phase) -> Vec<Phase> {
     all.into_iter().filter(|other| other != outcome).map(Phase::Complete).collect()
 }
 
-/// The events with one of them changed, in every way.
-fn changed(events: &[Event]) -> Vec<(String, Vec<Event>)> {
-    let processes: BTreeSet<Process> = events.iter().map(|event| event.process).collect();
-    let mut changed = Vec::new();
-    for at in 0..events.len() {
-        let mut with = |what: String, change: &dyn Fn(&mut Vec<Event>)| {
-            let mut events = events.to_vec();
-            change(&mut events);
-            events.sort_by_key(|event| event.time);
-            changed.push((format!("{what} of event {at}, {:?}", events.get(at)), events));
-        };
-        with("without".to_owned(), &|events| drop(events.remove(at)));
-        with("twice".to_owned(), &|events| events.insert(at, events[at].clone()));
-        if at + 1 < events.len() {
-            with("later".to_owned(), &|events| {
-                let (one, next) = (events[at].time, events[at + 1].time);
-                (events[at].time, events[at + 1].time) = (next, one);
-            });
-            with("last".to_owned(), &|events| events[at].time = events[events.len() - 1].time);
+/// What is changed: the event at a place…
+#[derive(Clone, Debug)]
+enum Change {
+    /// … is left out,
+    Without(usize),
+    /// recorded twice,
+    Twice(usize),
+    /// changes its time with the next,
+    Later(usize),
+    /// happens last,
+    Last(usize),
+    /// is another process's,
+    By(usize, Process),
+    /// or is answered otherwise.
+    Answered(usize, Phase),
+}
+
+impl Change {
+    /// All changes of some events.
+    fn all(events: &[Event]) -> Vec<Change> {
+        let processes: BTreeSet<Process> = events.iter().map(|event| event.process).collect();
+        let mut all = Vec::new();
+        for (at, event) in events.iter().enumerate() {
+            all.extend([Change::Without(at), Change::Twice(at), Change::Later(at), Change::Last(at)]);
+            let others = processes.iter().filter(|other| **other != event.process);
+            all.extend(others.map(|other| Change::By(at, *other)));
+            all.extend(outcomes(&event.phase).into_iter().map(|phase| Change::Answered(at, phase)));
         }
-        for other in processes.iter().filter(|other| **other != events[at].process) {
-            with(format!("by {other}"), &|events| events[at].process = *other);
-        }
-        for phase in outcomes(&events[at].phase) {
-            with(format!("{phase:?}"), &|events| events[at].phase = phase.clone());
-        }
+        all
     }
-    changed
+
+    /// The events with this change.
+    fn of(&self, events: &[Event]) -> Vec<Event> {
+        let mut events = events.to_vec();
+        match self {
+            Change::Without(at) => drop(events.remove(*at)),
+            Change::Twice(at) => events.insert(*at, events[*at].clone()),
+            Change::Later(at) => {
+                let next = (at + 1).min(events.len() - 1);
+                (events[*at].time, events[next].time) = (events[next].time, events[*at].time);
+            }
+            Change::Last(at) => events[*at].time = events[events.len() - 1].time,
+            Change::By(at, other) => events[*at].process = *other,
+            Change::Answered(at, phase) => events[*at].phase = phase.clone(),
+        }
+        events.sort_by_key(|event| event.time);
+        events
+    }
 }
 
 /// Whether two findings speak of the same records.
@@ -107,13 +132,16 @@ impl Changes {
     }
 
     /// Every change, with a sample of all pairs, the same in every run.
-    fn all(&self) -> Vec<(String, Vec<Event>)> {
-        let mut all = changed(&self.parsed.events);
-        for nth in 0..all.len() {
-            let next = changed(&all[nth].1);
-            let some = (0..PAIRS.min(next.len())).map(|more| (more * 7_919 + nth * 104_729) % next.len());
-            let pairs = some.map(|at| (format!("{}, {}", all[nth].0, next[at].0), next[at].1.clone()));
-            all.extend(pairs.collect::<Vec<_>>());
+    fn all(&self) -> Vec<(Vec<Change>, Vec<Event>)> {
+        let mut all = Vec::new();
+        for (nth, first) in Change::all(&self.parsed.events).into_iter().enumerate() {
+            let events = first.of(&self.parsed.events);
+            let next = if pairs() == 0 { Vec::new() } else { Change::all(&events) };
+            for more in 0..pairs().min(next.len()) {
+                let second = &next[(more * 7_919 + nth * 104_729) % next.len()];
+                all.push((vec![first.clone(), second.clone()], second.of(&events)));
+            }
+            all.push((vec![first], events));
         }
         all
     }
@@ -147,7 +175,7 @@ fn finders_and_confirmation_agree() {
             vector.all().into_iter().filter_map(|(what, events)| {
                 let why = vector.disagreement(&events)?;
                 let text = history::text::print(&Parsed { logs: vector.parsed.logs.clone(), events });
-                Some(format!("{}, {what}: {why}\n{text}", vector.path.display()))
+                Some(format!("{}, {what:?}: {why}\n{text}", vector.path.display()))
             })
         })
         .collect();

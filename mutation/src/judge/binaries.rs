@@ -26,6 +26,8 @@ fn random(name: &str) -> Option<(&'static str, &'static str)> {
     match name {
         "checker/brute_force" => Some(("ONCEPROOF_BRUTE_CASES", "2000")),
         "checker/transactions" => Some(("ONCEPROOF_TXN_CASES", "2000")),
+        "checker/changed" => Some(("ONCEPROOF_CHANGED_PAIRS", "0")),
+        "checker/effects_brute_force" => Some(("ONCEPROOF_EFFECT_CASES", "2000")),
         "checker/metamorphic" => Some(("ONCEPROOF_METAMORPHIC_CASES", "200")),
         _ => None,
     }
