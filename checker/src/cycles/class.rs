@@ -221,3 +221,85 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [Dependency; 6] = [
+        Dependency::Ww,
+        Dependency::Wr,
+        Dependency::Rw,
+        Dependency::Implied,
+        Dependency::Process,
+        Dependency::Realtime,
+    ];
+
+    /// Every way round with this many edges.
+    fn rounds(edges: usize) -> Vec<Vec<Dependency>> {
+        (0..edges).fold(vec![Vec::new()], |rounds, _| {
+            let longer = |round: &Vec<Dependency>| KINDS.map(|kind| [round.as_slice(), &[kind]].concat());
+            rounds.iter().flat_map(longer).collect()
+        })
+    }
+
+    /// What the classes are, said of a whole round.
+    fn is_of(class: Class, round: &[Dependency]) -> bool {
+        let count = |kind: Dependency| round.iter().filter(|edge| **edge == kind).count();
+        let touch = (0..round.len()).any(|at| {
+            let next = round[(at + 1) % round.len()];
+            round.len() > 1 && round[at] == Dependency::Rw && next == Dependency::Rw
+        });
+        let extra = match class.extra {
+            Extra::Nothing => count(Dependency::Process) + count(Dependency::Realtime) == 0,
+            Extra::Process => count(Dependency::Realtime) == 0,
+            Extra::Realtime => true,
+        };
+        let anti = count(Dependency::Rw);
+        extra
+            && match class.shape {
+                Shape::G0 => anti + count(Dependency::Wr) + count(Dependency::Implied) == 0,
+                Shape::G1c => anti + count(Dependency::Implied) == 0,
+                Shape::GSingle => anti == 1,
+                Shape::GNonadjacent => anti > 1 && !touch,
+                Shape::G2 => anti > 1,
+            }
+    }
+
+    #[test]
+    fn a_walk_closes_exactly_the_rounds_of_its_class() {
+        let classes = || SHAPES.into_iter().flat_map(|shape| EXTRAS.map(|extra| Class { shape, extra }));
+        for round in (1..=5).flat_map(rounds) {
+            for class in classes().filter(|class| class.begins_with(round[0])) {
+                let walk = round[1..].iter().try_fold(class.begin(), |state, kind| class.step(state, *kind));
+                let closes = walk.is_some_and(|state| class.closes(state));
+                assert_eq!(closes, is_of(class, &round), "{class:?} {round:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_class_of_a_round_is_the_one_that_needs_least() {
+        use Dependency::{Implied, Process, Realtime, Rw, Wr, Ww};
+        for (round, name) in [
+            (vec![Ww, Ww], "G0"),
+            (vec![Ww, Process], "G0-process"),
+            (vec![Ww, Process, Realtime, Process], "G0-realtime"),
+            (vec![Ww, Wr], "G1c"),
+            (vec![Ww, Implied], "G1c"),
+            (vec![Rw, Wr], "G-single"),
+            (vec![Rw, Realtime], "G-single-realtime"),
+            (vec![Rw, Wr, Rw], "G2"),
+            (vec![Rw, Rw, Rw, Process], "G2-process"),
+        ] {
+            assert_eq!(Class::of(round.iter().copied()).name(), name, "{round:?}");
+        }
+    }
+
+    #[test]
+    fn states_are_told_apart() {
+        let states = [State::Plain, State::FirstJustNow, State::Second, State::SecondJustNow];
+        assert_eq!(states.map(State::index), [0, 1, 2, 3]);
+        assert_eq!(states.len(), State::COUNT);
+    }
+}
