@@ -6,6 +6,9 @@
 //! gives the same findings byte for byte. What is forbidden is not decided here: a finder reports whatever it
 //! sees and the claim decides.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use history::ids::{LogId, Nanos, Offset, Process, Value};
