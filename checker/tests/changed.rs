@@ -9,6 +9,7 @@
 //! `ONCEPROOF_CHANGED_PAIRS` sets how many second changes go with each first one.
 
 #![expect(clippy::unwrap_used, reason = "test code: a failure is a panic")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "what has no numbers is left as it is")]
 #![expect(clippy::disallowed_methods, reason = "shell: reads how many cases are wanted")]
 
 #[expect(dead_code, reason = "here a contradiction is collected, not a panic")]
@@ -22,7 +23,7 @@ use checker::confirm::{Confirmation, confirm_one};
 use checker::findings::{Finding, Findings};
 use confirmed::contradiction;
 use history::ids::Process;
-use history::op::{Cause, Event, Outcome, Phase};
+use history::op::{Cause, Event, Isolation, Op, Outcome, Phase};
 use history::text::Parsed;
 use rayon::prelude::*;
 
@@ -56,6 +57,53 @@ fn outcomes(phase: &Phase) -> Vec<Phase> {
     all.into_iter().filter(|other| other != outcome).map(Phase::Complete).collect()
 }
 
+/// Operations that say nearly the same.
+fn otherwise(op: &Op) -> Vec<Op> {
+    let mut others = Vec::new();
+    for by in [-1, 1] {
+        let mut other = op.clone();
+        match &mut other {
+            Op::Open(identity) if by < 0 => identity.group = None,
+            Op::Open(identity) => {
+                identity.isolation = match identity.isolation {
+                    Some(Isolation::ReadCommitted) => None,
+                    Some(Isolation::ReadUncommitted) | None => Some(Isolation::ReadCommitted),
+                };
+            }
+            Op::CommitOffsets { positions, .. }
+            | Op::FetchCommitted { positions }
+            | Op::EndOffsets { positions } => positions.iter_mut().for_each(|at| at.next.0 += by),
+            Op::Poll { runs } | Op::FinalRead { runs, .. } | Op::SinkRead { runs } if by < 0 => {
+                runs.iter_mut().for_each(|run| run.offset.0 += 1);
+            }
+            Op::Poll { runs } | Op::FinalRead { runs, .. } | Op::SinkRead { runs } => {
+                runs.iter_mut().for_each(|run| run.first.seq.0 += 1);
+            }
+            Op::FinalReadEnd { end, reached, .. } if by < 0 => {
+                reached.0 = (reached.0 - 1).max(0);
+                end.0 = end.0.max(reached.0);
+            }
+            Op::FinalReadEnd { end, reached, .. } => (end.0, reached.0) = (end.0 + 1, end.0 + 1),
+            Op::SinkReadEnd { effects } => *effects = effects.saturating_add_signed(by),
+            Op::Assigned(given) | Op::Revoked(given) | Op::Lost(given) => {
+                given.generation = given.generation.map(|generation| generation + by);
+            }
+            Op::Seek { offset, .. } => offset.0 += by,
+            Op::Effect { spans } | Op::EffectBegin { spans } | Op::Derive { spans, .. } => {
+                spans
+                    .iter_mut()
+                    .for_each(|span| (span.first.0, span.last.0) = (span.first.0 + by, span.last.0 + by));
+            }
+            Op::InitTxn { epoch, .. } | Op::BeginTxn { epoch, .. } => {
+                *epoch = epoch.map(|epoch| if by < 0 { epoch - 1 } else { epoch + 1 });
+            }
+            _ => {}
+        }
+        others.extend((other != *op).then_some(other));
+    }
+    others
+}
+
 /// What is changed: the event at a place…
 #[derive(Clone, Debug)]
 enum Change {
@@ -69,8 +117,10 @@ enum Change {
     Last(usize),
     /// is another process's,
     By(usize, Process),
-    /// or is answered otherwise.
+    /// is answered otherwise,
     Answered(usize, Phase),
+    /// or says something else.
+    Says(usize, Op),
 }
 
 impl Change {
@@ -83,6 +133,7 @@ impl Change {
             let others = processes.iter().filter(|other| **other != event.process);
             all.extend(others.map(|other| Change::By(at, *other)));
             all.extend(outcomes(&event.phase).into_iter().map(|phase| Change::Answered(at, phase)));
+            all.extend(otherwise(&event.op).into_iter().map(|op| Change::Says(at, op)));
         }
         all
     }
@@ -100,6 +151,7 @@ impl Change {
             Change::Last(at) => events[*at].time = events[events.len() - 1].time,
             Change::By(at, other) => events[*at].process = *other,
             Change::Answered(at, phase) => events[*at].phase = phase.clone(),
+            Change::Says(at, op) => events[*at].op = op.clone(),
         }
         events.sort_by_key(|event| event.time);
         events
@@ -108,13 +160,15 @@ impl Change {
 
 /// Whether two findings speak of the same records.
 fn meet(a: &Finding, b: &Finding) -> bool {
-    let overlap = match (a.offsets, b.offsets) {
-        (Some(a), Some(b)) => a.0 <= b.1 && b.0 <= a.1,
-        (None, None) => true,
-        // Of what the log does not hold, no place is told.
-        (Some(_), None) => b.first.is_none() || a.first == b.first,
-        (None, Some(_)) => false,
-    };
+    let same = a.first.is_some() && a.first == b.first;
+    let overlap = same
+        || match (a.offsets, b.offsets) {
+            (Some(a), Some(b)) => a.0 <= b.1 && b.0 <= a.1,
+            (None, None) => true,
+            // Of what the log does not hold, no place is told.
+            (Some(_), None) => b.first.is_none(),
+            (None, Some(_)) => false,
+        };
     (a.anomaly, a.log, &a.group) == (b.anomaly, b.log, &b.group) && overlap
 }
 

@@ -188,7 +188,11 @@ pub(super) fn lost(finding: &Finding, facts: &Facts<'_>) -> Check {
         must(!perhaps, || format!("{value} may have taken effect"))?;
         let passed = finding.sightings.iter().any(|seen| match seen {
             Sighting::Committed { next, .. } => next.0 > offset,
-            Sighting::InSink { offset: at, .. } | Sighting::Effected { offset: at, .. } => at.0 > offset,
+            // An effect of what the log does not hold is no progress in it.
+            Sighting::InSink { value, offset: at, .. } => {
+                at.0 > offset && facts.at(log, facts.reference(log), at.0) == Some(*value)
+            }
+            Sighting::Effected { offset: at, .. } => at.0 > offset,
             _ => false,
         });
         let passed = passed || (nth > 0 && went_past(facts, group, log, offset));

@@ -122,6 +122,7 @@ pub(super) fn duplicate_write(finding: &Finding, facts: &Facts<'_>) -> Check {
                 let places = facts.places(*log, facts.view(*log), value);
                 places.into_iter().map(|offset| (*log, offset))
             })
+            .chain(strayed(facts, value))
             .collect();
         let here = places.iter().any(|(log, _)| *log == finding.log);
         must(here && places.len() > 1, || format!("{value} lies at {places:?}"))
@@ -134,9 +135,20 @@ fn is_at_its_ends(finding: &Finding, facts: &Facts<'_>) -> bool {
     let (Some((first, last)), log) = (finding.offsets, finding.log) else { return true };
     let view = facts.view(log);
     let at = |offset: i64, value: Option<Value>| {
-        value.is_none_or(|value| facts.at(log, view, offset) == Some(value))
+        let holds = |value| facts.at(log, view, offset) == Some(value);
+        value.is_none_or(|value| holds(value) || strayed(facts, value).any(|place| place == (log, offset)))
     };
     at(first.0, finding.first) && at(last.0, finding.last)
+}
+
+/// Where a value was found in logs that it says that it was not meant for.
+fn strayed<'f>(facts: &'f Facts<'_>, value: Value) -> impl Iterator<Item = (LogId, i64)> + 'f {
+    facts.rows.iter().filter_map(move |event| match &event.op {
+        Op::Foreign { log, offset, why: ForeignRecord::Misrouted { value: other, .. } } => {
+            (*other == value).then_some((*log, offset.0))
+        }
+        _ => None,
+    })
 }
 
 /// Records that are not ours, at an offset.

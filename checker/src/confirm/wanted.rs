@@ -117,6 +117,9 @@ impl Wanted {
             | Anomaly::OffsetRegression
             | Anomaly::Stall => {}
         }
+        // A record in a log that it was not sent to is told of by a row.
+        let strayed = |seen: &Sighting| matches!(seen, Sighting::InOtherLog { .. });
+        self.rows |= finding.sightings.iter().any(strayed);
         // Of a lost or doubled record of a plain producer, the columns say everything.
         self.rows |= !matches!(
             finding.anomaly,
