@@ -170,6 +170,11 @@ impl Ledger {
         self.hows[id as usize]
     }
 
+    /// Whether a transaction certainly did not commit: its abort was acknowledged, or its commit failed.
+    pub(crate) fn is_aborted(&self, id: TxnId) -> bool {
+        matches!(self.how(id), TxnEnd::Aborted | TxnEnd::Failed)
+    }
+
     /// Splits records of one process into stretches of one transaction, or of none.
     pub(crate) fn segments(
         &self,

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use history::ids::{LogId, Nanos, Offset};
-use history::merged::{History, TxnEnd, TxnSpan};
+use history::merged::{History, TxnSpan};
 
 use super::evidence::{Evidence, Step};
 use super::ledger::{Ledger, Sent, TxnId};
@@ -25,13 +25,9 @@ pub(super) fn watched(ledger: &Ledger, marks: &Marks) -> HashSet<(LogId, i64)> {
     aborted.map(|sent| (sent.log, sent.next.0)).collect()
 }
 
-fn is_aborted(ledger: &Ledger, txn: TxnId) -> bool {
-    matches!(ledger.how(txn), TxnEnd::Aborted | TxnEnd::Failed)
-}
-
 fn is_candidate(ledger: &Ledger, marks: &Marks, txn: TxnId) -> bool {
     let known = ledger.txn(txn).span.ended != TxnSpan::NEVER;
-    known && is_aborted(ledger, txn) && marks.in_final_read(txn).is_none()
+    known && ledger.is_aborted(txn) && marks.in_final_read(txn).is_none()
 }
 
 /// Reports them.
@@ -49,7 +45,7 @@ pub(super) fn check(
     };
     // When a transaction that may have committed a position was begun first.
     let mut begun: BTreeMap<Watched, Nanos> = BTreeMap::new();
-    for sent in ledger.sent.iter().filter(|sent| !is_aborted(ledger, sent.txn)) {
+    for sent in ledger.sent.iter().filter(|sent| !ledger.is_aborted(sent.txn)) {
         let Some(at) = position(sent).filter(|at| rows.watched.contains_key(at)) else { continue };
         let time = nanos(ledger.txn(sent.txn).span.invoked);
         let first = begun.entry(at).or_insert(time);

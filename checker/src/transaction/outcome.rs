@@ -35,7 +35,7 @@ pub(super) fn check(
             (Some(missing), None) if how == TxnEnd::Committed => lost.add(txn, missing.log, findings),
             (Some(_) | None, None) | (None, Some(_)) => {}
         }
-        if let Some(shown) = shown.filter(|_| matches!(how, TxnEnd::Aborted | TxnEnd::Failed)) {
+        if let Some(shown) = shown.filter(|_| ledger.is_aborted(txn)) {
             resurrected.add(txn, shown.log, findings);
         }
     }

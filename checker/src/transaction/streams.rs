@@ -6,7 +6,6 @@
 use history::ids::{LogId, Process};
 use history::merged::{
     Buffer, Entry, FinalReadEnd, History, HistoryError, Kind, ReadChunk, SendChunk, SendOutcome, SendRun,
-    TxnEnd,
 };
 use history::op::Isolation;
 
@@ -149,8 +148,7 @@ impl<'h> Streams<'h> {
                         }
                         let process = stream.owner.process;
                         if run.outcome == SendOutcome::Failed {
-                            let dead =
-                                |txn: TxnId| matches!(self.ledger.how(txn), TxnEnd::Aborted | TxnEnd::Failed);
+                            let dead = |txn: TxnId| self.ledger.is_aborted(txn);
                             let shown = |place: &usize| stream.is_shown(chunk.seqs[*place], committed);
                             for place in part.filter(shown).filter(|_| !txn.is_some_and(dead)) {
                                 each(Visited::FailedAndShown { process, chunk: &chunk, place });
